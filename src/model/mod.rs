@@ -1,0 +1,11 @@
+//! The domain: users, roles, grants, privilege groups and databases, and every rule about them.
+//! No I/O, no clock, no wire types: all of it can be tested as plain values.
+
+pub mod builtin;
+pub mod command;
+pub mod error;
+pub mod grants;
+pub mod name;
+pub mod privilege;
+pub mod restore;
+pub mod state;
