@@ -31,8 +31,18 @@ NEWER_METHODS = {
     "DeleteRLSPrincipalTags": ("milvus.DeleteRLSPrincipalTagsRequest", "common.Status"),
 }
 
-# The messages of those methods.
-NEWER_MESSAGES = {name for pair in NEWER_METHODS.values() for name in pair} - {"common.Status"}
+# message of those methods: its fields with their numbers
+ON_COLLECTION = "base=1 db_name=2 collection_name=3 "
+NEWER_MESSAGES = {
+    "milvus.UpdateRowPolicyRequest": ON_COLLECTION
+    + "policy_name=4 actions=5 roles=6 using_expr=7 check_expr=8 description=9 policy_type=10",
+    "milvus.SetRLSPrincipalTagsRequest": ON_COLLECTION + "principal_name=4 tags=5",
+    "milvus.GetRLSPrincipalTagsRequest": ON_COLLECTION + "principal_name=4",
+    "milvus.GetRLSPrincipalTagsResponse": "status=1 tags=2 db_name=3 collection_name=4 principal_name=5",
+    "milvus.ListRLSPrincipalsRequest": ON_COLLECTION,
+    "milvus.ListRLSPrincipalsResponse": "status=1 principal_names=2 db_name=3 collection_name=4",
+    "milvus.DeleteRLSPrincipalTagsRequest": ON_COLLECTION + "principal_name=4 tag_keys=5",
+}
 
 # message: (object_type, object_privilege, object_name_index, object_name_indexs)
 MANAGE_RLS = (0, 93, 3, 0)
@@ -50,16 +60,21 @@ NEWER_OPTIONS = {
     "milvus.DeleteRLSPrincipalTagsRequest": MANAGE_RLS,
 }
 
-# (message, field): number. Row policies became permissive or restrictive.
+# (message, field): its shape. Row policies became permissive or restrictive.
 NEWER_FIELDS = {
-    ("milvus.CreateRowPolicyRequest", "policy_type"): 10,
-    ("milvus.RowPolicy", "policy_type"): 8,
+    ("milvus.CreateRowPolicyRequest", "policy_type"): "10 optional enum milvus.RowPolicyType presence",
+    ("milvus.RowPolicy", "policy_type"): "8 optional enum milvus.RowPolicyType",
 }
 
 NEWER_ENUMS = {"milvus.RowPolicyType"}
 
-# enum: {value: number}
+# enum: {value: number}, all values of a newer enum
 NEWER_VALUES = {
+    "milvus.RowPolicyType": {
+        "RowPolicyTypeUnknown": 0,
+        "RowPolicyTypePermissive": 1,
+        "RowPolicyTypeRestrictive": 2,
+    },
     "common.ObjectPrivilege": {
         "PrivilegeSkipRLS": 91,
         "PrivilegeViewRLS": 92,
@@ -224,7 +239,7 @@ class Comparison:
     def check_names(self):
         """Nothing is declared here that is neither published nor named above."""
         for kind, ours, published, newer in (
-            ("message", self.ours.messages, self.published.messages, NEWER_MESSAGES),
+            ("message", self.ours.messages, self.published.messages, set(NEWER_MESSAGES)),
             ("enum", self.ours.enums, self.published.enums, NEWER_ENUMS),
             ("service", self.ours.services, self.published.services, set()),
         ):
@@ -246,6 +261,9 @@ class Comparison:
         ours = self.ours.fields(name)
         self.fields += len(ours)
         if name not in self.published.messages:
+            numbers = {field: str(shape[0]) for field, shape in ours.items()}
+            want = dict(pair.split("=") for pair in NEWER_MESSAGES.get(name, "").split())
+            self.equal(f"fields of message {name}", numbers, want)
             return
         self.equal(
             f"message {name}, map entry",
@@ -260,7 +278,7 @@ class Comparison:
                 if field in published:
                     self.differences.append(f"{what}: published now, remove it from NEWER_FIELDS")
                 else:
-                    self.equal(f"{what}, number", shape[0], newer)
+                    self.equal(what, text(shape), newer)
                     continue
             if field not in published:
                 self.differ(what, text(shape), "nothing")
@@ -316,9 +334,9 @@ class Comparison:
     def check_enum(self, name):
         ours = {value.name: value.number for value in self.ours.enums[name].value}
         self.values += len(ours)
-        if name not in self.published.enums:
-            return
-        published = {value.name: value.number for value in self.published.enums[name].value}
+        published = {}
+        if name in self.published.enums:
+            published = {value.name: value.number for value in self.published.enums[name].value}
         newer = NEWER_VALUES.get(name, {})
         for value in sorted(newer.keys() & published.keys()):
             self.differences.append(f"value {name}.{value}: published now, remove it from NEWER_VALUES")

@@ -1,0 +1,203 @@
+//! Records as bytes, for stores of keys and values.
+//!
+//! A key is a tag and the names that identify the record, each after its length, so that no name
+//! can look like two. A value is a format version and a protobuf message.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+
+use super::StoreError;
+use crate::model::privilege::ObjectType;
+use crate::model::state::{Change, Database, Grant, Group, Name};
+
+/// The format of every value; a value of another one is refused.
+const VERSION: u8 = 1;
+
+const USER: u8 = b'u';
+const ROLE: u8 = b'r';
+// Bindings and grants sort behind the users and roles that they need.
+const BINDING: u8 = b'v';
+const GRANT: u8 = b'w';
+const GROUP: u8 = b'p';
+const DATABASE: u8 = b'd';
+
+/// A record to be written or, without a value, removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Which record.
+    pub key: Vec<u8>,
+    /// What it holds from now on.
+    pub value: Option<Vec<u8>>,
+}
+
+#[derive(Message)]
+struct UserRecord {
+    #[prost(string, tag = "1")]
+    password_hash: String,
+    #[prost(string, tag = "2")]
+    description: String,
+}
+
+#[derive(Message)]
+struct RoleRecord {
+    #[prost(string, tag = "1")]
+    description: String,
+}
+
+#[derive(Message)]
+struct BindingRecord {}
+
+#[derive(Message)]
+struct GrantRecord {
+    #[prost(string, tag = "1")]
+    grantor: String,
+}
+
+#[derive(Message)]
+struct GroupRecord {
+    #[prost(string, repeated, tag = "1")]
+    privileges: Vec<String>,
+}
+
+#[derive(Message)]
+struct DatabaseRecord {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(uint64, tag = "2")]
+    created: u64,
+    #[prost(btree_map = "string, string", tag = "3")]
+    properties: BTreeMap<String, String>,
+}
+
+fn key(tag: u8, parts: &[&str]) -> Result<Vec<u8>, StoreError> {
+    let mut key = vec![tag];
+    for part in parts {
+        let length = u16::try_from(part.len()).map_err(|_| StoreError::TooLarge)?;
+        key.extend(length.to_be_bytes());
+        key.extend(part.as_bytes());
+    }
+    Ok(key)
+}
+
+fn value(record: &impl Message) -> Option<Vec<u8>> {
+    let mut value = Vec::with_capacity(1 + record.encoded_len());
+    value.push(VERSION);
+    record.encode_to_vec().iter().for_each(|b| value.push(*b));
+    Some(value)
+}
+
+fn grant_key(role: &str, grant: &Grant) -> Result<Vec<u8>, StoreError> {
+    let Grant { object_type, database, object, privilege } = grant;
+    key(GRANT, &[role, object_type.name(), database, object, privilege])
+}
+
+/// The record that a change writes or removes.
+///
+/// # Errors
+/// A name is longer than a key can hold.
+pub fn encode(change: &Change) -> Result<Entry, StoreError> {
+    let (key, value) = match change {
+        Change::PutUser { name, password_hash, description } => {
+            let (password_hash, description) = (password_hash.to_string(), description.to_string());
+            (key(USER, &[name])?, value(&UserRecord { password_hash, description }))
+        }
+        Change::DeleteUser { name } => (key(USER, &[name])?, None),
+        Change::PutRole { name, description } => {
+            (key(ROLE, &[name])?, value(&RoleRecord { description: description.to_string() }))
+        }
+        Change::DeleteRole { name } => (key(ROLE, &[name])?, None),
+        Change::Bind { user, role } => (key(BINDING, &[user, role])?, value(&BindingRecord {})),
+        Change::Unbind { user, role } => (key(BINDING, &[user, role])?, None),
+        Change::Grant { role, grant, grantor } => {
+            (grant_key(role, grant)?, value(&GrantRecord { grantor: grantor.to_string() }))
+        }
+        Change::Revoke { role, grant } => (grant_key(role, grant)?, None),
+        Change::PutGroup { name, group } => {
+            let privileges = group.privileges.iter().map(ToString::to_string).collect();
+            (key(GROUP, &[name])?, value(&GroupRecord { privileges }))
+        }
+        Change::DeleteGroup { name } => (key(GROUP, &[name])?, None),
+        Change::PutDatabase { name, database } => {
+            let Database { id, created, properties } = database.clone();
+            (key(DATABASE, &[name])?, value(&DatabaseRecord { id, created, properties }))
+        }
+        Change::DeleteDatabase { name } => (key(DATABASE, &[name])?, None),
+    };
+    Ok(Entry { key, value })
+}
+
+fn damaged(what: impl std::fmt::Display) -> StoreError {
+    StoreError::Damaged(what.to_string())
+}
+
+/// The change that wrote the record.
+///
+/// # Errors
+/// The bytes are not those of a record that this version writes.
+pub fn decode(key: &[u8], value: &[u8]) -> Result<Change, StoreError> {
+    let (tag, parts) = split_key(key)?;
+    let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+    Ok(match (tag, parts.as_slice()) {
+        (USER, [name]) => {
+            let UserRecord { password_hash, description } = record(value)?;
+            Change::PutUser {
+                name: (*name).into(),
+                password_hash: password_hash.into(),
+                description: description.into(),
+            }
+        }
+        (ROLE, [name]) => {
+            let RoleRecord { description } = record(value)?;
+            Change::PutRole { name: (*name).into(), description: description.into() }
+        }
+        (BINDING, [user, role]) => {
+            let BindingRecord {} = record(value)?;
+            Change::Bind { user: (*user).into(), role: (*role).into() }
+        }
+        (GRANT, [role, object_type, database, object, privilege]) => {
+            let GrantRecord { grantor } = record(value)?;
+            let object_type = ObjectType::named(object_type)
+                .ok_or_else(|| damaged(format_args!("object type `{object_type}`")))?;
+            let grant = Grant {
+                object_type,
+                database: (*database).into(),
+                object: (*object).into(),
+                privilege: (*privilege).into(),
+            };
+            Change::Grant { role: (*role).into(), grant, grantor: grantor.into() }
+        }
+        (GROUP, [name]) => {
+            let GroupRecord { privileges } = record(value)?;
+            let privileges = privileges.into_iter().map(Name::from).collect();
+            Change::PutGroup { name: (*name).into(), group: Group { privileges } }
+        }
+        (DATABASE, [name]) => {
+            let DatabaseRecord { id, created, properties } = record(value)?;
+            let database = Database { id, created, properties };
+            Change::PutDatabase { name: (*name).into(), database }
+        }
+        (tag, _) => return Err(damaged(format_args!("record of kind {tag:#04x}"))),
+    })
+}
+
+fn record<M: Message + Default>(value: &[u8]) -> Result<M, StoreError> {
+    match value.split_first() {
+        Some((&VERSION, bytes)) => M::decode(bytes).map_err(damaged),
+        Some((version, _)) => Err(damaged(format_args!("record format {version}"))),
+        None => Err(damaged("empty record")),
+    }
+}
+
+fn split_key(key: &[u8]) -> Result<(u8, Vec<String>), StoreError> {
+    let cut = || damaged(format_args!("key {key:02x?}"));
+    let (&tag, mut rest) = key.split_first().ok_or_else(cut)?;
+    let mut parts = Vec::new();
+    while let Some((length, tail)) = rest.split_first_chunk::<2>() {
+        let (part, tail) =
+            tail.split_at_checked(u16::from_be_bytes(*length).into()).ok_or_else(cut)?;
+        parts.push(std::str::from_utf8(part).map_err(|_| cut())?.to_owned());
+        rest = tail;
+    }
+    if rest.is_empty() { Ok((tag, parts)) } else { Err(cut()) }
+}

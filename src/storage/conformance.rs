@@ -1,0 +1,234 @@
+//! What every store must do, as tests: [`crate::storage::Store`]'s contract, one by one. A store
+//! joins by adding a line to the list at the end.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::memory::MemoryStore;
+use super::sled::SledStore;
+use super::{Batch, Revision, Store, StoreError};
+use crate::model::privilege::ObjectType;
+use crate::model::state::{Change, Database, Grant, Group, Name, State};
+
+/// A kind of store under test.
+trait Subject {
+    fn open(folder: &Path) -> Box<dyn Store>;
+    /// Whether another `open` finds what was committed.
+    const KEEPS: bool;
+}
+
+struct Memory;
+
+impl Subject for Memory {
+    fn open(_: &Path) -> Box<dyn Store> {
+        Box::new(MemoryStore::new().unwrap())
+    }
+    const KEEPS: bool = false;
+}
+
+struct Sled;
+
+impl Subject for Sled {
+    fn open(folder: &Path) -> Box<dyn Store> {
+        Box::new(SledStore::open(folder).unwrap())
+    }
+    const KEEPS: bool = true;
+}
+
+fn batch(expected: Revision, changes: Vec<Change>) -> Batch {
+    Batch { expected, revision: expected + 1, id: u128::from(expected) + 100, changes }
+}
+
+fn role(name: &str) -> Change {
+    Change::PutRole { name: name.into(), description: "".into() }
+}
+
+fn user(name: &str) -> Change {
+    Change::PutUser { name: name.into(), password_hash: "h".into(), description: "d".into() }
+}
+
+fn grant(object: &str) -> Grant {
+    Grant {
+        object_type: ObjectType::Collection,
+        database: "default".into(),
+        object: object.into(),
+        privilege: "PrivilegeSearch".into(),
+    }
+}
+
+fn one_of_each() -> Vec<Change> {
+    let database = Database { id: 7, created: 8, properties: [("k".into(), "v".into())].into() };
+    let group = Group { privileges: ["Query", "Search"].into_iter().map(Name::from).collect() };
+    vec![
+        user("u"),
+        role("r"),
+        Change::Bind { user: "u".into(), role: "r".into() },
+        Change::Grant { role: "r".into(), grant: grant("c"), grantor: "root".into() },
+        Change::PutGroup { name: "g".into(), group },
+        Change::PutDatabase { name: "d".into(), database },
+    ]
+}
+
+fn state_after(changes: &[Change]) -> State {
+    let mut state = State::default();
+    changes.iter().for_each(|change| state.apply(change).unwrap());
+    state
+}
+
+fn starts_empty<S: Subject>(folder: &Path) {
+    let loaded = S::open(folder).load().unwrap();
+    assert_eq!((loaded.state, loaded.revision, loaded.batch), (State::default(), 0, None));
+}
+
+fn loads_what_was_committed<S: Subject>(folder: &Path) {
+    let mut store = S::open(folder);
+    store.commit(&batch(0, one_of_each())).unwrap();
+    let loaded = store.load().unwrap();
+    assert_eq!(loaded.state, state_after(&one_of_each()));
+    assert_eq!((loaded.revision, loaded.batch), (1, Some(100)));
+}
+
+fn removes_what_was_deleted<S: Subject>(folder: &Path) {
+    let mut store = S::open(folder);
+    store.commit(&batch(0, one_of_each())).unwrap();
+    let deletions = vec![
+        Change::Revoke { role: "r".into(), grant: grant("c") },
+        Change::Unbind { user: "u".into(), role: "r".into() },
+        Change::DeleteUser { name: "u".into() },
+        Change::DeleteRole { name: "r".into() },
+        Change::DeleteGroup { name: "g".into() },
+        Change::DeleteDatabase { name: "d".into() },
+    ];
+    store.commit(&batch(1, deletions)).unwrap();
+    let loaded = store.load().unwrap();
+    assert_eq!((loaded.state, loaded.revision), (State::default(), 2));
+}
+
+fn later_changes_of_a_batch_win<S: Subject>(folder: &Path) {
+    let mut store = S::open(folder);
+    let changes = vec![
+        role("a"),
+        Change::DeleteRole { name: "a".into() },
+        role("b"),
+        Change::PutRole { name: "b".into(), description: "second".into() },
+    ];
+    store.commit(&batch(0, changes.clone())).unwrap();
+    assert_eq!(store.load().unwrap().state, state_after(&changes));
+}
+
+fn refuses_a_stale_revision<S: Subject>(folder: &Path) {
+    let mut store = S::open(folder);
+    store.commit(&batch(0, vec![role("a")])).unwrap();
+    for stale in [0, 2] {
+        assert_eq!(store.commit(&batch(stale, vec![role("b")])), Err(StoreError::Conflict));
+    }
+    let loaded = store.load().unwrap();
+    assert_eq!((loaded.state, loaded.revision), (state_after(&[role("a")]), 1));
+}
+
+fn keeps_everything_over_a_restart<S: Subject>(folder: &Path) {
+    let mut store = S::open(folder);
+    let id = store.store_id();
+    store.commit(&batch(0, one_of_each())).unwrap();
+    store.close().unwrap();
+    let mut store = S::open(folder);
+    let loaded = store.load().unwrap();
+    assert_eq!(loaded.revision, if S::KEEPS { 1 } else { 0 });
+    assert_eq!(store.store_id() == id, S::KEEPS);
+    if S::KEEPS {
+        assert_eq!(loaded.state, state_after(&one_of_each()));
+        assert_eq!(store.commit(&batch(0, vec![])), Err(StoreError::Conflict));
+    }
+}
+
+fn tells_names_apart<S: Subject>(folder: &Path) {
+    let names = [
+        "a", "A", "a ", " a", "a/b", "a.b", "a\0b", "ab", "", "é", "e\u{301}", "\u{1f600}", "*",
+    ];
+    let mut changes: Vec<Change> = names.iter().map(|n| role(n)).collect();
+    changes.extend(names.iter().map(|n| user(n)));
+    // ("a", "/b") and ("a/", "b") must not meet in one key.
+    for (user, role) in [("a", "a/b"), ("a/b", "a"), ("ab", ""), ("", "ab")] {
+        changes.push(Change::Bind { user: user.into(), role: role.into() });
+    }
+    for object in names {
+        let grant = grant(object);
+        changes.push(Change::Grant { role: "a".into(), grant, grantor: "root".into() });
+    }
+    let mut store = S::open(folder);
+    store.commit(&batch(0, changes.clone())).unwrap();
+    let state = store.load().unwrap().state;
+    assert_eq!(state, state_after(&changes));
+    assert_eq!(state.roles.len(), names.len());
+    assert_eq!(state.roles.get("a").unwrap().grants.len(), names.len());
+}
+
+fn takes_a_large_batch_as_one<S: Subject>(folder: &Path) {
+    let mut store = S::open(folder);
+    let mut changes = vec![role("r")];
+    changes.extend((0..20_000).map(|i| Change::Grant {
+        role: "r".into(),
+        grant: grant(&format!("c{i}")),
+        grantor: "root".into(),
+    }));
+    assert!(store.max_changes() >= changes.len());
+    store.commit(&batch(0, changes)).unwrap();
+    assert_eq!(store.load().unwrap().state.roles.get("r").unwrap().grants.len(), 20_000);
+}
+
+macro_rules! conformance {
+    ($subject:ident in $module:ident: $($test:ident),* $(,)?) => {
+        mod $module {
+            use super::*;
+            $(
+                #[test]
+                fn $test() {
+                    let folder = TempDir::new().unwrap();
+                    super::$test::<$subject>(&folder.path().join("store"));
+                }
+            )*
+        }
+    };
+    ($($subject:ident in $module:ident;)*) => { $(
+        conformance!(
+            $subject in $module: starts_empty, loads_what_was_committed, removes_what_was_deleted,
+            later_changes_of_a_batch_win, refuses_a_stale_revision, keeps_everything_over_a_restart,
+            tells_names_apart, takes_a_large_batch_as_one,
+        );
+    )* };
+}
+
+conformance! {
+    Memory in memory_store;
+    Sled in sled_store;
+}
+
+#[test]
+fn a_folder_serves_one_process_at_a_time() {
+    let folder = TempDir::new().unwrap();
+    let first = SledStore::open(folder.path()).unwrap();
+    assert!(matches!(SledStore::open(folder.path()), Err(StoreError::InUse(_))));
+    drop(first);
+    SledStore::open(folder.path()).unwrap();
+}
+
+#[test]
+fn a_store_of_another_format_is_refused() {
+    let folder = TempDir::new().unwrap();
+    drop(SledStore::open(folder.path()).unwrap());
+    let write = |key: &[u8], value: &[u8]| {
+        let db = sled::open(folder.path()).unwrap();
+        db.insert(key, value).unwrap();
+        db.flush().unwrap();
+    };
+    write(b"u\0\x01x", b"\x09");
+    let loaded = SledStore::open(folder.path()).unwrap().load();
+    assert_eq!(loaded.unwrap_err(), StoreError::Damaged("record format 9".to_owned()));
+    write(b"\0format", b"milvus-rbac 2");
+    assert!(matches!(SledStore::open(folder.path()), Err(StoreError::Damaged(_))));
+
+    let foreign = TempDir::new().unwrap();
+    sled::open(foreign.path()).unwrap().insert(b"key", b"value").unwrap();
+    assert!(matches!(SledStore::open(foreign.path()), Err(StoreError::Damaged(_))));
+}

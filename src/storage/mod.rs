@@ -1,0 +1,123 @@
+//! The contract of a store, and the stores.
+//!
+//! A store is a durable, ordered log of changes, not a query engine: it is read once, when it is
+//! loaded, and every decision and listing afterwards comes from memory.
+
+pub mod codec;
+#[cfg(test)]
+mod conformance;
+pub mod memory;
+pub mod sled;
+
+use std::fmt;
+
+use crate::model::state::{Change, State};
+
+/// Counts the changes that were ever committed; one command is one revision.
+pub type Revision = u64;
+
+/// Tells the commits of a store apart, whatever became of their answers.
+pub type BatchId = u128;
+
+/// What a store held when it was loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// All records.
+    pub state: State,
+    /// The revision of the last commit; 0 for a store that is new.
+    pub revision: Revision,
+    /// The last commit.
+    pub batch: Option<BatchId>,
+}
+
+/// Changes to be committed as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The revision before.
+    pub expected: Revision,
+    /// The revision after.
+    pub revision: Revision,
+    /// Unique for each attempt.
+    pub id: BatchId,
+    /// The changes in order. Later ones win.
+    pub changes: Vec<Change>,
+}
+
+/// A durable log of changes, used by one thread.
+///
+/// * `load` returns all records and the revision, as one snapshot.
+/// * `commit` writes all changes of a batch together with its revision and id, or nothing; and
+///   only if the store is still at the expected revision. It returns once the batch would survive
+///   a loss of power. Revisions never repeat.
+/// * What a failure means is told by [`StoreError`]; after [`StoreError::Unknown`] the caller loads
+///   again and looks for its batch id.
+/// * Names that differ in a byte are different names, whatever the bytes.
+/// * `store_id` stays over restarts and differs for every store that was ever created.
+/// * After `close`, or when it is dropped, the store can be opened again.
+pub trait Store: Send + fmt::Debug {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// The records cannot be read, or are not ones that this version understands.
+    fn load(&mut self) -> Result<Loaded, StoreError>;
+
+    /// Writes a batch durably.
+    ///
+    /// # Errors
+    /// See [`StoreError`]: only `Unknown` may have changed something.
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// The most changes that fit a batch.
+    fn max_changes(&self) -> usize;
+
+    /// Which store this is.
+    fn store_id(&self) -> String;
+
+    /// Gives back what the store holds: files, locks, connections.
+    ///
+    /// # Errors
+    /// Something could not be written; no committed change is concerned.
+    fn close(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Why a store failed. The texts are for logs: they name files and hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    /// Somebody else holds the store.
+    InUse(String),
+    /// The store is not at the expected revision. Nothing changed.
+    Conflict,
+    /// The batch has more changes than the store takes. Nothing changed.
+    TooLarge,
+    /// The store could not be reached or written. Nothing changed.
+    Unavailable(String),
+    /// The batch may or may not have been committed.
+    Unknown(String),
+    /// What is stored cannot be understood: damage, or a newer version's records.
+    Damaged(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse(text) => write!(f, "the store is in use: {text}"),
+            Self::Conflict => f.write_str("the store has moved on"),
+            Self::TooLarge => f.write_str("the change is larger than the store takes at once"),
+            Self::Unavailable(text) => write!(f, "the store is unavailable: {text}"),
+            Self::Unknown(text) => write!(f, "the store did not confirm a commit: {text}"),
+            Self::Damaged(text) => write!(f, "the store is damaged or from a newer version: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// A random id for a new store or batch.
+///
+/// # Errors
+/// The operating system gives no random bytes.
+pub fn random_id() -> Result<u128, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|e| StoreError::Unavailable(e.to_string()))?;
+    Ok(u128::from_le_bytes(bytes))
+}
