@@ -1,3 +1,6 @@
 //! x
+pub mod authz;
+pub mod engine;
 pub mod model;
 pub mod storage;
+pub mod telemetry;

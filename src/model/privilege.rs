@@ -333,10 +333,16 @@ impl PrivilegeSet {
         Self(self.0 | other.0)
     }
 
-    /// The members that satisfy `keep`.
+    /// The members that both sets have.
     #[must_use]
-    pub fn filter(self, keep: impl Fn(Privilege) -> bool) -> Self {
-        Privilege::all().filter(|&p| self.contains(p) && keep(p)).collect()
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The members that `other` lacks.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 

@@ -1,0 +1,152 @@
+//! The single writer: it orders all changes, commits them in groups, publishes the new state and
+//! then answers; and the handle by which everybody else reads and asks for changes.
+
+mod writer;
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::authz::Policy;
+use crate::model::command::{Command, Rules};
+use crate::model::error::{Error, ErrorKind};
+use crate::model::state::State;
+use crate::storage::{Revision, Store, StoreError};
+use writer::{Request, Writer};
+
+/// Commands that may wait for the writer; more are refused.
+const QUEUE: usize = 4096;
+
+/// One moment of the state, never changed once published.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Which moment.
+    pub revision: Revision,
+    /// What held then.
+    pub state: State,
+    /// The state's grants, compiled.
+    pub policy: Policy,
+}
+
+/// Whether changes can be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// They can.
+    Healthy,
+    /// The last attempt failed; each new change tries again.
+    StoreFailed,
+    /// The writer has stopped.
+    Stopped,
+}
+
+struct Published {
+    current: ArcSwap<Snapshot>,
+    revision: watch::Sender<Revision>,
+    health: watch::Sender<Health>,
+}
+
+impl Published {
+    fn publish(&self, snapshot: Arc<Snapshot>) {
+        let revision = snapshot.revision;
+        self.current.store(snapshot);
+        self.revision.send_replace(revision);
+    }
+}
+
+/// The way to the state. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    published: Arc<Published>,
+    queue: mpsc::Sender<Request>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("revision", &self.snapshot().revision).finish_non_exhaustive()
+    }
+}
+
+/// The writer's thread. It ends when every [`Engine`] handle is gone, after all that was queued.
+#[derive(Debug)]
+pub struct WriterThread(JoinHandle<Result<(), StoreError>>);
+
+impl WriterThread {
+    /// Waits until the writer has ended and closed its store. Blocks.
+    ///
+    /// # Errors
+    /// The store could not be closed cleanly.
+    pub fn join(self) -> Result<(), StoreError> {
+        self.0.join().map_err(|_| StoreError::Unavailable("the writer panicked".to_owned()))?
+    }
+}
+
+impl Engine {
+    /// Loads the store and starts the writer. Blocks while loading.
+    ///
+    /// # Errors
+    /// The store cannot be loaded, or no thread started.
+    pub fn start(store: Box<dyn Store>, rules: Rules) -> Result<(Self, WriterThread), StoreError> {
+        let published = Arc::new(Published {
+            current: ArcSwap::default(),
+            revision: watch::Sender::new(0),
+            health: watch::Sender::new(Health::Healthy),
+        });
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let mut writer = Writer::new(store, rules, published.clone());
+        writer.load()?;
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || writer.run(requests))
+            .map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        Ok((Self { published, queue }, WriterThread(thread)))
+    }
+
+    /// The newest state. Takes no lock and never waits.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.current.load_full()
+    }
+
+    /// Whether changes can be stored.
+    pub fn health(&self) -> Health {
+        *self.published.health.borrow()
+    }
+
+    /// Told of every change of health.
+    pub fn watch_health(&self) -> watch::Receiver<Health> {
+        self.published.health.subscribe()
+    }
+
+    /// Asks for a change and waits until it is durable and visible.
+    ///
+    /// # Errors
+    /// A rule refuses it, or it could not be stored; nothing changed then.
+    pub async fn execute(&self, command: Command) -> Result<Revision, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(Request { command, reply }).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Waits until the published revision is at least `revision`.
+    ///
+    /// # Errors
+    /// It was not within `limit`; the revision reached is given.
+    pub async fn wait_for(&self, revision: Revision, limit: Duration) -> Result<(), Revision> {
+        let mut published = self.published.revision.subscribe();
+        let reached = published.wait_for(|r| *r >= revision);
+        match tokio::time::timeout(limit, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(self.snapshot().revision),
+        }
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Unavailable, "the server is stopping, nothing was changed")
+}

@@ -1,0 +1,217 @@
+//! The writer's loop.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::{Health, Published, Snapshot};
+use crate::authz::Policy;
+use crate::model::command::{Command, Rules};
+use crate::model::error::{Error, ErrorKind};
+use crate::model::state::{Change, State};
+use crate::storage::{Batch, Revision, Store, StoreError, random_id};
+use crate::telemetry;
+
+/// Commands that share a commit at most.
+const GROUP: usize = 1024;
+
+type Answer = Result<Revision, Error>;
+
+pub(super) struct Request {
+    pub(super) command: Command,
+    pub(super) reply: oneshot::Sender<Answer>,
+}
+
+pub(super) struct Writer {
+    store: Box<dyn Store>,
+    rules: Rules,
+    published: Arc<Published>,
+    /// What the store holds, as far as known; none after a failure, until it has been loaded again.
+    head: Option<Arc<Snapshot>>,
+}
+
+/// The commands of one commit, those refused included, with the state that they lead to.
+struct Group {
+    state: State,
+    revision: Revision,
+    changes: Vec<Change>,
+    planned: Vec<Planned>,
+}
+
+struct Planned {
+    reply: oneshot::Sender<Answer>,
+    answer: Answer,
+    /// Whether the answer, good or bad, rests on changes of this group.
+    rests_on_group: bool,
+}
+
+impl Writer {
+    pub(super) fn new(store: Box<dyn Store>, rules: Rules, published: Arc<Published>) -> Self {
+        Self { store, rules, published, head: None }
+    }
+
+    /// Reads the store and publishes what it holds. Returns the id of its last batch.
+    pub(super) fn load(&mut self) -> Result<Option<u128>, StoreError> {
+        let loaded = self.store.load()?;
+        let policy = Policy::compile(&loaded.state, &self.rules.groups);
+        let snapshot = Snapshot { revision: loaded.revision, state: loaded.state, policy };
+        info!(store = self.store.store_id(), revision = snapshot.revision, "store loaded");
+        self.publish(snapshot);
+        Ok(loaded.batch)
+    }
+
+    fn publish(&mut self, snapshot: Snapshot) {
+        let snapshot = Arc::new(snapshot);
+        self.head = Some(snapshot.clone());
+        self.published.publish(snapshot);
+        self.set_health(Health::Healthy);
+    }
+
+    fn set_health(&self, health: Health) {
+        self.published.health.send_if_modified(|h| std::mem::replace(h, health) != health);
+    }
+
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Result<(), StoreError> {
+        while let Some(first) = requests.blocking_recv() {
+            let mut queued = vec![first];
+            while queued.len() < GROUP
+                && let Ok(next) = requests.try_recv()
+            {
+                queued.push(next);
+            }
+            self.serve(queued);
+        }
+        self.set_health(Health::Stopped);
+        self.store.close()
+    }
+
+    /// INVARIANT: durable before visible, visible before acknowledged: commit, publish, answer, in
+    /// this order. Defended by `tests/it/crash.rs` and `tests/it/engine.rs`.
+    fn serve(&mut self, queued: Vec<Request>) {
+        let head = match self.head() {
+            Ok(head) => head,
+            Err(e) => return refuse_all(queued.into_iter().map(|q| q.reply), &not_stored(&e)),
+        };
+        let max_changes = self.store.max_changes();
+        let group = Group::plan(&head, queued, &self.rules, max_changes);
+        if let Err(e) = self.commit(&head, &group) {
+            error!(error = %e, "changes could not be stored");
+            let error = not_stored(&e);
+            for Planned { reply, answer, rests_on_group } in group.planned {
+                let _ = reply.send(if rests_on_group { Err(error.clone()) } else { answer });
+            }
+            return;
+        }
+        for Planned { reply, answer, .. } in group.planned {
+            // A caller who is gone does not undo the change.
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// The state to start from; loaded again after a failure.
+    fn head(&mut self) -> Result<Arc<Snapshot>, StoreError> {
+        if self.head.is_none() {
+            self.load()?;
+        }
+        self.head.clone().ok_or_else(|| StoreError::Unavailable("not loaded".to_owned()))
+    }
+
+    fn commit(&mut self, head: &Snapshot, group: &Group) -> Result<(), StoreError> {
+        if group.changes.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch {
+            expected: head.revision,
+            revision: group.revision,
+            id: random_id()?,
+            changes: group.changes.clone(),
+        };
+        match self.store.commit(&batch) {
+            Ok(()) => {}
+            Err(StoreError::TooLarge) => return Err(StoreError::TooLarge),
+            Err(e) => return self.find_out(&batch, e),
+        }
+        telemetry::committed(group.revision - head.revision);
+        let policy = head.policy.updated(&group.state, &self.rules.groups, &group.changes);
+        self.publish(Snapshot { revision: group.revision, state: group.state.clone(), policy });
+        Ok(())
+    }
+
+    /// INVARIANT: a commit that may have happened is neither acknowledged nor refused before the
+    /// store has been read again and has told which. Defended by `tests/it/engine.rs`.
+    fn find_out(&mut self, batch: &Batch, failure: StoreError) -> Result<(), StoreError> {
+        warn!(error = %failure, "a commit failed; reading the store again");
+        self.head = None;
+        self.set_health(Health::StoreFailed);
+        match self.load() {
+            Ok(found) if found == Some(batch.id) => Ok(()),
+            Ok(_) if matches!(failure, StoreError::Unknown(_)) => {
+                Err(StoreError::Unavailable(failure.to_string()))
+            }
+            Ok(_) => Err(failure),
+            Err(e) => {
+                error!(error = %e, "the store cannot be read");
+                Err(failure)
+            }
+        }
+    }
+}
+
+impl Group {
+    /// Plans each command against the state that the ones before it lead to.
+    fn plan(head: &Snapshot, queued: Vec<Request>, rules: &Rules, max_changes: usize) -> Self {
+        let mut group = Self {
+            state: head.state.clone(),
+            revision: head.revision,
+            changes: Vec::new(),
+            planned: Vec::with_capacity(queued.len()),
+        };
+        for Request { command, reply } in queued {
+            let answer = group.add(&command, rules, max_changes);
+            let rests_on_group = group.revision > head.revision;
+            group.planned.push(Planned { reply, answer, rests_on_group });
+        }
+        group
+    }
+
+    fn add(&mut self, command: &Command, rules: &Rules, max_changes: usize) -> Answer {
+        let changes = command.plan(&self.state, rules)?;
+        if changes.is_empty() {
+            return Ok(self.revision);
+        }
+        if self.changes.len() + changes.len() > max_changes {
+            return Err(not_stored(&StoreError::TooLarge));
+        }
+        let mut next = self.state.clone();
+        for change in &changes {
+            next.apply(change).map_err(|e| {
+                error!(error = %e, "a command led to changes that do not fit the state");
+                not_stored(&StoreError::Unavailable(String::new()))
+            })?;
+        }
+        self.state = next;
+        self.changes.extend(changes);
+        self.revision += 1;
+        Ok(self.revision)
+    }
+}
+
+fn refuse_all(replies: impl Iterator<Item = oneshot::Sender<Answer>>, error: &Error) {
+    for reply in replies {
+        let _ = reply.send(Err(error.clone()));
+    }
+}
+
+/// What callers hear of a failed store; the details are in the log alone.
+fn not_stored(error: &StoreError) -> Error {
+    let why = match error {
+        StoreError::TooLarge => "the change is larger than the store takes at once",
+        StoreError::Conflict => "the store was changed by somebody else meanwhile, try again",
+        StoreError::Unknown(_) => "the store failed; whether the change was stored is not known yet",
+        StoreError::InUse(_) | StoreError::Unavailable(_) | StoreError::Damaged(_) => {
+            "the store failed, nothing was changed"
+        }
+    };
+    Error::new(ErrorKind::Unavailable, why)
+}

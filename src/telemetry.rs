@@ -1,0 +1,64 @@
+//! Logs and metrics. No user, role, collection or password ever becomes a label or a field that a
+//! client chooses the number of.
+
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+/// Starts logging to standard error.
+///
+/// # Errors
+/// The level is not a filter that the subscriber understands.
+pub fn start_logs(format: LogFormat, level: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(level).map_err(|e| format!("--log-level: {e}"))?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => logs.with_ansi(false).try_init(),
+        LogFormat::Json => logs.json().try_init(),
+    };
+    started.map_err(|e| e.to_string())
+}
+
+const CALLS: &str = "milvus_rbac_requests_total";
+const CALL_SECONDS: &str = "milvus_rbac_request_seconds";
+const GROUP_SIZE: &str = "milvus_rbac_commit_changes";
+
+/// Starts collecting metrics; the handle renders them.
+///
+/// # Errors
+/// Something else collects already.
+pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(
+            Matcher::Full(CALL_SECONDS.to_owned()),
+            &[0.0001, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0],
+        )?
+        .set_buckets_for_metric(
+            Matcher::Full(GROUP_SIZE.to_owned()),
+            &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0],
+        )?
+        .install_recorder()
+}
+
+/// Counts a call; `code` is the number of its gRPC status.
+pub fn called(method: &'static str, code: i32, took: Duration) {
+    counter!(CALLS, "method" => method, "code" => code.to_string()).increment(1);
+    histogram!(CALL_SECONDS, "method" => method).record(took);
+}
+
+/// Counts a commit of that many commands.
+pub fn committed(commands: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "a commit holds at most a thousand")]
+    histogram!(GROUP_SIZE).record(commands as f64);
+}
