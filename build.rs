@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -51,7 +51,7 @@ fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
                 method.name(),
                 method.name(),
                 method.is_client_streaming() || method.is_server_streaming(),
-                option_row(option)?,
+                option_row(&request, option)?,
                 field("db_name").or_else(|| field("dbName")).unwrap_or(0),
                 field("collection_name").or_else(|| field("collectionName")).unwrap_or(0),
             )?;
@@ -65,7 +65,10 @@ fn field_number(message: &MessageDescriptor, name: &str) -> Option<u32> {
     message.get_field_by_name(name).map(|field| field.number())
 }
 
-fn option_row(option: Option<Value>) -> Result<String, Box<dyn Error>> {
+fn option_row(
+    request: &MessageDescriptor,
+    option: Option<Value>,
+) -> Result<String, Box<dyn Error>> {
     let Some(option) = option else {
         return Ok("None".to_owned());
     };
@@ -74,11 +77,27 @@ fn option_row(option: Option<Value>) -> Result<String, Box<dyn Error>> {
         let value = option.get_field_by_name(name).ok_or_else(|| format!("no field {name}"))?;
         value.as_enum_number().or_else(|| value.as_i32()).ok_or_else(|| name.into())
     };
+    let (one, many) = (number("object_name_index")?, number("object_name_indexs")?);
     Ok(format!(
-        "Some(OptionRow {{ object_type: {}, privilege: {}, name_index: {}, names_index: {} }})",
+        "Some(OptionRow {{ object_type: {}, privilege: {}, name: &{:?}, many: {} }})",
         number("object_type")?,
         number("object_privilege")?,
-        number("object_name_index")?,
-        number("object_name_indexs")?,
+        name_path(request, if many > 0 { many } else { one })?,
+        many > 0,
     ))
+}
+
+/// Where a request holds its object's name: a string field, or the first field of a message field.
+fn name_path(request: &MessageDescriptor, index: i32) -> Result<Vec<u32>, Box<dyn Error>> {
+    let Ok(number) = u32::try_from(index) else {
+        return Ok(Vec::new());
+    };
+    let field = request
+        .get_field(number)
+        .ok_or_else(|| format!("{} has no field {number}", request.full_name()))?;
+    match field.kind() {
+        Kind::String => Ok(vec![number]),
+        Kind::Message(_) => Ok(vec![number, 1]),
+        other => Err(format!("{} cannot name an object: {other:?}", field.full_name()).into()),
+    }
 }

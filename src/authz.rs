@@ -134,9 +134,8 @@ impl Policy {
                     roles.insert(role.clone());
                 }
                 Change::PutGroup { name: group, .. } | Change::DeleteGroup { name: group } => {
-                    let holds = |(_, role): &(&Name, &Arc<RolePolicy>)| {
-                        role.custom_groups.contains(group)
-                    };
+                    let holds =
+                        |(_, role): &(&Name, &Arc<RolePolicy>)| role.custom_groups.contains(group);
                     roles.extend(self.roles.iter().filter(holds).map(|(name, _)| name.clone()));
                 }
                 Change::PutUser { .. }
@@ -263,13 +262,15 @@ impl RolePolicy {
             Object::Global { collection } => collection,
         };
         let own = (query.privilege.level() != Some(Level::Cluster)).then_some(query.database);
-        own.into_iter().chain([ANY]).filter_map(|database| self.scopes.get(database)).any(|objects| {
-            named
-                .into_iter()
-                .chain([ANY])
-                .filter_map(|object| objects.get(object))
-                .any(|set| set.contains(query.privilege))
-        })
+        own.into_iter().chain([ANY]).filter_map(|database| self.scopes.get(database)).any(
+            |objects| {
+                named
+                    .into_iter()
+                    .chain([ANY])
+                    .filter_map(|object| objects.get(object))
+                    .any(|set| set.contains(query.privilege))
+            },
+        )
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::state::State;
 use crate::storage::{Revision, Store, StoreError};
-use writer::{Request, Writer};
+use writer::{Message, Request, Writer};
 
 /// Commands that may wait for the writer; more are refused.
 const QUEUE: usize = 4096;
@@ -61,16 +61,18 @@ impl Published {
 #[derive(Clone)]
 pub struct Engine {
     published: Arc<Published>,
-    queue: mpsc::Sender<Request>,
+    queue: mpsc::Sender<Message>,
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("revision", &self.snapshot().revision).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("revision", &self.snapshot().revision)
+            .finish_non_exhaustive()
     }
 }
 
-/// The writer's thread. It ends when every [`Engine`] handle is gone, after all that was queued.
+/// The writer's thread. It ends after [`Engine::stop`], or when every [`Engine`] handle is gone.
 #[derive(Debug)]
 pub struct WriterThread(JoinHandle<Result<(), StoreError>>);
 
@@ -126,11 +128,18 @@ impl Engine {
     /// A rule refuses it, or it could not be stored; nothing changed then.
     pub async fn execute(&self, command: Command) -> Result<Revision, Error> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Request { command, reply }).map_err(|e| match e {
+        let request = Message::Request(Box::new(Request { command, reply }));
+        self.queue.try_send(request).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Tells the writer to end after what is queued already. Later commands are refused.
+    pub async fn stop(&self) {
+        // It has stopped already if nobody takes the message.
+        let _ = self.queue.send(Message::Stop).await;
     }
 
     /// Waits until the published revision is at least `revision`.

@@ -1,6 +1,51 @@
-//! x
+//! Milvus' access control as one small server.
+//!
+//! # The rooms
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`config`] | the command line, checked |
+//! | [`app`] | puts everything together, and takes it apart in order |
+//! | [`listener`], [`admin`] | ports |
+//! | [`gate`] | every call is identified and decided before anything else sees it |
+//! | [`rpc`] | Milvus' messages in and out |
+//! | [`engine`] | the single writer, and the snapshots that everybody reads |
+//! | [`authz`] | grants compiled into a policy, and the decision; pure |
+//! | [`model`] | users, roles, grants, groups, databases, and every rule about them; pure |
+//! | [`storage`] | where changes are kept |
+//! | [`passwords`], [`clock`], [`telemetry`] | what several rooms need |
+//!
+//! # The rules that must never break
+//!
+//! 1. Durable before visible, visible before acknowledged. One writer orders all changes; commands
+//!    that wait together share a commit, each still succeeding or failing alone.
+//! 2. A failed commit changes nothing; after one that may have happened, the store is read again
+//!    before anything else.
+//! 3. Reads never touch the store and take no lock: one immutable snapshot serves a whole call.
+//! 4. Each change raises the revision by one; every answer carries it as `milvus-rbac-revision`.
+//! 5. Closed by default: a method without a classification is refused, and a password check never
+//!    tells whether the user exists.
+//! 6. The bytes that are checked are the bytes that are served.
+//! 7. Nothing that a client sends is unbounded.
+//!
+//! # The path of a grant
+//!
+//! [`gate`] looks up what `OperatePrivilegeV2` requires, verifies the credentials, and decides on
+//! the newest [`engine::Snapshot`]. [`rpc`] checks the form of the message and makes a
+//! [`model::command::Command`] of it. The [`engine`]'s writer plans it against the newest state,
+//! commits the changes to the [`storage`], compiles the role that changed, publishes the next
+//! snapshot and answers. The next call is decided on that snapshot.
+
+pub mod admin;
+pub mod app;
 pub mod authz;
+pub mod clock;
+pub mod config;
 pub mod engine;
+pub mod gate;
+pub mod listener;
 pub mod model;
+pub mod passwords;
+pub mod rpc;
 pub mod storage;
 pub mod telemetry;

@@ -1,2 +1,39 @@
-//! x
-fn main(){}
+//! Arguments in, exit code out.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use milvus_rbac::config::{Cli, Config};
+use milvus_rbac::{app, telemetry};
+use tracing::error;
+
+const FAILED: u8 = 1;
+const BAD_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let config = match Config::try_from(Cli::parse().into_flags()) {
+        Ok(config) => config,
+        Err(e) => return bad_usage(&e),
+    };
+    if let Err(e) = telemetry::start_logs(config.log_format, &config.log_level) {
+        return bad_usage(&e);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(app::run(config)),
+        Err(e) => Err(e.to_string()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            error!("{e}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "logs have not started yet")]
+fn bad_usage(error: &str) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(BAD_USAGE)
+}

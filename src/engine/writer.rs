@@ -18,6 +18,11 @@ const GROUP: usize = 1024;
 
 type Answer = Result<Revision, Error>;
 
+pub(super) enum Message {
+    Request(Box<Request>),
+    Stop,
+}
+
 pub(super) struct Request {
     pub(super) command: Command,
     pub(super) reply: oneshot::Sender<Answer>,
@@ -72,15 +77,17 @@ impl Writer {
         self.published.health.send_if_modified(|h| std::mem::replace(h, health) != health);
     }
 
-    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Result<(), StoreError> {
-        while let Some(first) = requests.blocking_recv() {
-            let mut queued = vec![first];
-            while queued.len() < GROUP
-                && let Ok(next) = requests.try_recv()
-            {
-                queued.push(next);
+    pub(super) fn run(mut self, mut messages: mpsc::Receiver<Message>) -> Result<(), StoreError> {
+        let mut queued = Vec::with_capacity(GROUP);
+        while messages.blocking_recv_many(&mut queued, GROUP) > 0 {
+            let mut requests = Vec::with_capacity(queued.len());
+            for message in queued.drain(..) {
+                match message {
+                    Message::Request(request) => requests.push(*request),
+                    Message::Stop => messages.close(),
+                }
             }
-            self.serve(queued);
+            self.serve(requests);
         }
         self.set_health(Health::Stopped);
         self.store.close()
@@ -208,7 +215,9 @@ fn not_stored(error: &StoreError) -> Error {
     let why = match error {
         StoreError::TooLarge => "the change is larger than the store takes at once",
         StoreError::Conflict => "the store was changed by somebody else meanwhile, try again",
-        StoreError::Unknown(_) => "the store failed; whether the change was stored is not known yet",
+        StoreError::Unknown(_) => {
+            "the store failed; whether the change was stored is not known yet"
+        }
         StoreError::InUse(_) | StoreError::Unavailable(_) | StoreError::Damaged(_) => {
             "the store failed, nothing was changed"
         }

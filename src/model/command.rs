@@ -25,31 +25,67 @@ use super::state::{
 #[expect(missing_docs, reason = "the fields are those of the requests")]
 pub enum Command {
     /// Brings an empty store to Milvus' initial state; changes nothing in a used one.
-    Seed { root_password_hash: Name, created: u64 },
-    CreateUser { name: String, password_hash: Name, description: String },
+    Seed {
+        root_password_hash: Name,
+        created: u64,
+    },
+    CreateUser {
+        name: String,
+        password_hash: Name,
+        description: String,
+    },
     /// `verified` is the hash against which the old password was checked.
     UpdateUser {
         name: String,
         password: Option<PasswordChange>,
         description: Option<String>,
     },
-    DeleteUser { name: String },
-    CreateRole { name: String, description: String },
-    AlterRole { name: String, description: String },
-    DropRole { name: String, force: bool },
-    OperateUserRole { user: String, role: String, operation: Option<MemberOperation> },
+    DeleteUser {
+        name: String,
+    },
+    CreateRole {
+        name: String,
+        description: String,
+    },
+    AlterRole {
+        name: String,
+        description: String,
+    },
+    DropRole {
+        name: String,
+        force: bool,
+    },
+    OperateUserRole {
+        user: String,
+        role: String,
+        operation: Option<MemberOperation>,
+    },
     OperatePrivilege(PrivilegeOperation),
-    CreateGroup { name: String },
-    DropGroup { name: String },
+    CreateGroup {
+        name: String,
+    },
+    DropGroup {
+        name: String,
+    },
     OperateGroup {
         name: String,
         privileges: Vec<String>,
         operation: Option<MemberOperation>,
     },
     Restore(Backup),
-    CreateDatabase { name: String, created: u64, properties: BTreeMap<String, String> },
-    AlterDatabase { name: String, set: BTreeMap<String, String>, unset: Vec<String> },
-    DropDatabase { name: String },
+    CreateDatabase {
+        name: String,
+        created: u64,
+        properties: BTreeMap<String, String>,
+    },
+    AlterDatabase {
+        name: String,
+        set: BTreeMap<String, String>,
+        unset: Vec<String>,
+    },
+    DropDatabase {
+        name: String,
+    },
 }
 
 /// A new password, and the stored hash that the old one matched. If another change came in
@@ -414,7 +450,8 @@ fn operate_privilege(
         Some(object_type) => check_v1_privilege(state, name, object_type)?,
         None => check_v2_privilege(state, rules, request)?,
     }
-    if operation == MemberOperation::Add && Privilege::named(name).is_some_and(|p| p.is_deprecated())
+    if operation == MemberOperation::Add
+        && Privilege::named(name).is_some_and(|p| p.is_deprecated())
     {
         return Err(Error::invalid(format_args!(
             "the privilege [{name}] is deprecated and can only be revoked"
@@ -446,11 +483,7 @@ fn change_for(
 
 /// The grant as it is stored: v1 grants on `Global` lose their object name unless they name a
 /// group, v2 grants take the object type of the privilege.
-fn grant_of(
-    request: &PrivilegeOperation,
-    v1_type: Option<ObjectType>,
-    privilege: &str,
-) -> Grant {
+fn grant_of(request: &PrivilegeOperation, v1_type: Option<ObjectType>, privilege: &str) -> Grant {
     let object_type = v1_type.unwrap_or_else(|| privilege::object_type_of(privilege));
     let object = match &request.target {
         Target::V1 { object, .. } => {
@@ -488,7 +521,9 @@ fn check_v1_privilege(state: &State, name: &str, object_type: ObjectType) -> Res
         return Ok(());
     }
     let object_type = object_type.name();
-    Err(Error::invalid(format_args!("not found the privilege name[{name}] in object[{object_type}]")))
+    Err(Error::invalid(format_args!(
+        "not found the privilege name[{name}] in object[{object_type}]"
+    )))
 }
 
 fn check_v2_privilege(
@@ -525,11 +560,9 @@ fn check_v2_privilege(
         Some(Level::Database) if !every_collection => Err(Error::invalid(format_args!(
             "collectionName should be * for the database level privilege: {name}"
         ))),
-        Some(Level::Collection) if every_database && !every_collection => {
-            Err(Error::invalid(format_args!(
-                "please specify database name for the collection level privilege: {name}"
-            )))
-        }
+        Some(Level::Collection) if every_database && !every_collection => Err(Error::invalid(
+            format_args!("please specify database name for the collection level privilege: {name}"),
+        )),
         Some(_) => Ok(()),
         None => Err(Error::invalid("not found the privilege level")),
     }
@@ -627,10 +660,7 @@ fn operate_group(
 
 /// The refusal of a request that names an unknown database.
 pub fn no_database(name: &str) -> Error {
-    Error::bare(
-        ErrorKind::DatabaseNotFound,
-        format_args!("[database={}]", name::shortened(name)),
-    )
+    Error::bare(ErrorKind::DatabaseNotFound, format_args!("[database={}]", name::shortened(name)))
 }
 
 fn create_database(
@@ -644,10 +674,7 @@ fn create_database(
     }
     // `default` does not count.
     if state.databases.len() > MAX_DATABASES {
-        return Err(Error::bare(
-            ErrorKind::DatabaseLimit,
-            format_args!("[limit={MAX_DATABASES}]"),
-        ));
+        return Err(Error::bare(ErrorKind::DatabaseLimit, format_args!("[limit={MAX_DATABASES}]")));
     }
     // The time of creation serves as the id, as in Milvus; a clock that went back must not repeat
     // one.
@@ -710,4 +737,3 @@ pub fn check_default_role(name: &str, what: &str) -> Result<(), Error> {
     }
     Ok(())
 }
-

@@ -9,3 +9,4 @@ pub mod name;
 pub mod privilege;
 pub mod restore;
 pub mod state;
+pub mod visibility;

@@ -193,10 +193,7 @@ pub fn check_role_description(description: &str) -> Result<(), Error> {
 pub fn check_group(name: &str) -> Result<(), Error> {
     let kind = ErrorKind::InvalidPrivilegeGroupName;
     let Some(&first) = name.as_bytes().first() else {
-        return Err(Error::bare(
-            kind,
-            "[privilegeGroup=privilege group name should not be empty]",
-        ));
+        return Err(Error::bare(kind, "[privilegeGroup=privilege group name should not be empty]"));
     };
     if name.len() > MAX_NAME {
         return Err(Error::with_fields(

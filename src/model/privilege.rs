@@ -185,13 +185,11 @@ static CATALOGUE: [Row; 93] = [
     row(127, "Expr", "PrivilegeExpr", Some(Global), Some(Level::Cluster), Single),
 ];
 
-static BY_NAME: LazyLock<HashMap<&'static str, Privilege>> = LazyLock::new(|| {
-    CATALOGUE.iter().map(|row| (row.name, Privilege(row))).collect()
-});
+static BY_NAME: LazyLock<HashMap<&'static str, Privilege>> =
+    LazyLock::new(|| CATALOGUE.iter().map(|row| (row.name, Privilege(row))).collect());
 
-static BY_STORED_NAME: LazyLock<HashMap<&'static str, Privilege>> = LazyLock::new(|| {
-    CATALOGUE.iter().map(|row| (row.stored_name, Privilege(row))).collect()
-});
+static BY_STORED_NAME: LazyLock<HashMap<&'static str, Privilege>> =
+    LazyLock::new(|| CATALOGUE.iter().map(|row| (row.stored_name, Privilege(row))).collect());
 
 /// A privilege or privilege group of the catalogue.
 #[derive(Clone, Copy)]

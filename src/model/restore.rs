@@ -130,9 +130,8 @@ fn check_against_state(
             return refuse("privilege group", &group.name, "already exists");
         }
     }
-    let known = |p: &str| {
-        p == ANY || is_defined(p) || groups.contains(p) || state.groups.contains_key(p)
-    };
+    let known =
+        |p: &str| p == ANY || is_defined(p) || groups.contains(p) || state.groups.contains_key(p);
     if let Some(grant) = backup.grants.iter().find(|grant| !known(&grant.privilege)) {
         return refuse("privilege", &grant.privilege, "does not exist");
     }

@@ -143,9 +143,8 @@ fn keeps_everything_over_a_restart<S: Subject>(folder: &Path) {
 }
 
 fn tells_names_apart<S: Subject>(folder: &Path) {
-    let names = [
-        "a", "A", "a ", " a", "a/b", "a.b", "a\0b", "ab", "", "é", "e\u{301}", "\u{1f600}", "*",
-    ];
+    let names =
+        ["a", "A", "a ", " a", "a/b", "a.b", "a\0b", "ab", "", "é", "e\u{301}", "\u{1f600}", "*"];
     let mut changes: Vec<Change> = names.iter().map(|n| role(n)).collect();
     changes.extend(names.iter().map(|n| user(n)));
     // ("a", "/b") and ("a/", "b") must not meet in one key.

@@ -105,7 +105,9 @@ impl fmt::Display for StoreError {
             Self::TooLarge => f.write_str("the change is larger than the store takes at once"),
             Self::Unavailable(text) => write!(f, "the store is unavailable: {text}"),
             Self::Unknown(text) => write!(f, "the store did not confirm a commit: {text}"),
-            Self::Damaged(text) => write!(f, "the store is damaged or from a newer version: {text}"),
+            Self::Damaged(text) => {
+                write!(f, "the store is damaged or from a newer version: {text}")
+            }
         }
     }
 }

@@ -105,9 +105,7 @@ impl SledStore {
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
-        self.get(REVISION)?.map_or(Ok(0), |bytes| {
-            Ok(Revision::from_be_bytes(array(&bytes)?))
-        })
+        self.get(REVISION)?.map_or(Ok(0), |bytes| Ok(Revision::from_be_bytes(array(&bytes)?)))
     }
 }
 

@@ -1,0 +1,63 @@
+//! The admin port: liveness, readiness, metrics. Nothing that changes state.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::StatusCode;
+use metrics::gauge;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+
+use crate::engine::{Engine, Health};
+
+/// What the admin port tells from.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// The state and whether it can change.
+    pub engine: Engine,
+    /// Set once the process is about to end.
+    pub stopping: watch::Receiver<bool>,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+    /// Whether calls are authorized.
+    pub authorization: bool,
+}
+
+impl Admin {
+    /// The routes.
+    pub fn into_router(self) -> Router {
+        Router::new()
+            .route("/livez", get(|| async { "ok\n" }))
+            .route("/readyz", get(readiness))
+            .route("/healthz", get(readiness))
+            .route("/metrics", get(render))
+            .with_state(self)
+    }
+}
+
+async fn readiness(State(admin): State<Admin>) -> Response {
+    let problem = match admin.engine.health() {
+        _ if *admin.stopping.borrow() => Some("stopping"),
+        Health::Healthy => None,
+        Health::StoreFailed => Some("the store failed: changes are refused, reads go on"),
+        Health::Stopped => Some("stopped"),
+    };
+    let note = if admin.authorization { "" } else { "warning: authorization is off\n" };
+    match problem {
+        None => format!("ok\n{note}").into_response(),
+        Some(problem) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n{note}")).into_response()
+        }
+    }
+}
+
+async fn render(State(admin): State<Admin>) -> String {
+    let flag = |on: bool| if on { 1.0 } else { 0.0 };
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus knows floats alone")]
+    gauge!("milvus_rbac_revision").set(admin.engine.snapshot().revision as f64);
+    gauge!("milvus_rbac_store_healthy").set(flag(admin.engine.health() == Health::Healthy));
+    gauge!("milvus_rbac_authorization").set(flag(admin.authorization));
+    admin.metrics.run_upkeep();
+    admin.metrics.render()
+}

@@ -1,0 +1,213 @@
+//! Puts the process together, runs it, and takes it apart in order. Only here are concrete stores
+//! named.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tracing::{info, warn};
+
+use crate::admin::Admin;
+use crate::clock::Clock;
+use crate::config::{Config, StoreUrl};
+use crate::engine::{Engine, Health, WriterThread};
+use crate::gate::{self, Gate};
+use crate::listener::Port;
+use crate::model::command::Command;
+use crate::model::state::ROOT;
+use crate::passwords::Passwords;
+use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
+use crate::rpc::{DESCRIPTORS, Service};
+use crate::storage::memory::MemoryStore;
+use crate::storage::sled::SledStore;
+use crate::storage::{Store, StoreError};
+use crate::telemetry;
+
+/// How long running calls may take to finish when the process is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// The password of `root` where nobody gave one; Milvus' own default.
+const DEFAULT_ROOT_PASSWORD: &[u8] = b"Milvus";
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// A text that says what could not be opened, bound or closed.
+pub async fn run(config: Config) -> Result<(), String> {
+    let metrics = telemetry::start_metrics().map_err(|e| e.to_string())?;
+    let passwords = Passwords::new(config.bcrypt_cost)?;
+    let clock = Arc::new(Clock::default());
+    let groups = Arc::new(config.rules.groups.clone());
+    let (engine, writer) = start_engine(&config).await?;
+    seed(&engine, &passwords, &clock, config.root_password.as_deref()).await?;
+    if !config.authorization {
+        warn!("authorization is off: credentials are ignored and nothing is refused");
+    }
+
+    let (stop, stopping) = watch::channel(false);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let service = Service::new(engine.clone(), passwords.clone(), groups, clock);
+    let service = MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE);
+    let mut routes = Routes::new(service).add_service(health);
+    if config.reflection {
+        routes = add_reflection(routes)?;
+    }
+    let gate = Arc::new(Gate::new(engine.clone(), passwords, config.authorization));
+    let data = Port::bind(&config.listen, data_router(routes, gate)).await?;
+    let admin = match &config.admin_listen {
+        None => None,
+        Some(address) => {
+            let (engine, stopping) = (engine.clone(), stopping.clone());
+            let authorization = config.authorization;
+            let admin = Admin { engine, stopping, metrics, authorization };
+            Some(Port::bind(address, admin.into_router()).await?)
+        }
+    };
+    announce(&data, admin.as_ref())?;
+
+    tokio::spawn(report_health(reporter, engine.watch_health(), stopping.clone()));
+    let admin = admin.map(|port| tokio::spawn(port.serve(stopping.clone(), GRACE)));
+    let data = tokio::spawn(data.serve(stopping, GRACE));
+    told_to_stop().await?;
+    info!("stopping");
+    stop.send_replace(true);
+    if !data.await.unwrap_or(false) {
+        warn!("calls were still running after {} s", GRACE.as_secs());
+    }
+    if let Some(admin) = admin {
+        admin.abort();
+    }
+    engine.stop().await;
+    join(writer).await.map_err(|e| e.to_string())
+}
+
+async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
+    let (url, rules) = (config.store.clone(), config.rules.clone());
+    let start = move || Engine::start(open(&url)?, rules);
+    let started = tokio::task::spawn_blocking(start).await.map_err(|e| e.to_string())?;
+    started.map_err(|e| e.to_string())
+}
+
+fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+    Ok(match url {
+        StoreUrl::Sled(folder) => Box::new(SledStore::open(folder)?),
+        StoreUrl::Memory => Box::new(MemoryStore::new()?),
+    })
+}
+
+async fn join(writer: WriterThread) -> Result<(), StoreError> {
+    let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+    joined.map_err(|e| StoreError::Unavailable(e.to_string()))?
+}
+
+/// Brings a new store to its first state.
+async fn seed(
+    engine: &Engine,
+    passwords: &Passwords,
+    clock: &Clock,
+    root_password: Option<&[u8]>,
+) -> Result<(), String> {
+    if engine.snapshot().state.users.contains_key(ROOT) {
+        return Ok(());
+    }
+    if root_password.is_none() {
+        warn!("root gets Milvus' default password: change it, or give --root-password-file");
+    }
+    let password = root_password.unwrap_or(DEFAULT_ROOT_PASSWORD).to_vec();
+    let root_password_hash = passwords.hash(password).await.map_err(|e| e.to_string())?.into();
+    let created = clock.timestamp();
+    engine
+        .execute(Command::Seed { root_password_hash, created })
+        .await
+        .map(|_| ())
+        .map_err(|e| e.to_string())
+}
+
+fn add_reflection(routes: Routes) -> Result<Routes, String> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name(SERVICE_NAME)
+            .with_service_name("grpc.health.v1.Health")
+            .with_service_name("grpc.reflection.v1.ServerReflection")
+            .with_service_name("grpc.reflection.v1alpha.ServerReflection")
+    };
+    let v1 = builder().build_v1().map_err(|e| e.to_string())?;
+    let v1alpha = builder().build_v1alpha().map_err(|e| e.to_string())?;
+    Ok(routes.add_service(v1).add_service(v1alpha))
+}
+
+/// gRPC behind the gate, and a plain answer for everything else.
+fn data_router(routes: Routes, gate: Arc<Gate>) -> Router {
+    let grpc = routes.into_axum_router().layer(from_fn_with_state(gate, gate::guard));
+    Router::new().fallback_service(tower::service_fn(move |request: axum::extract::Request| {
+        let mut grpc = grpc.clone();
+        async move {
+            if is_grpc(request.headers()) {
+                return tower::Service::call(&mut grpc, request).await;
+            }
+            Ok(not_found(request.method(), request.uri()))
+        }
+    }))
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(http::header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn not_found(method: &Method, uri: &Uri) -> Response {
+    info!(%method, path = uri.path(), "not a gRPC call");
+    let body = r#"{"code":404,"message":"this port answers gRPC calls alone"}"#;
+    let json = [(http::header::CONTENT_TYPE, "application/json")];
+    (StatusCode::NOT_FOUND, json, body).into_response()
+}
+
+/// One line for each port, on standard output, for whoever started the process.
+fn announce(data: &Port, admin: Option<&Port>) -> Result<(), String> {
+    let tell = |e: std::io::Error| e.to_string();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on {}", data.address().map_err(tell)?).map_err(tell)?;
+    if let Some(admin) = admin {
+        writeln!(out, "admin on {}", admin.address().map_err(tell)?).map_err(tell)?;
+    }
+    out.flush().map_err(tell)
+}
+
+/// Keeps gRPC health in step with the engine, until the process stops.
+async fn report_health(
+    reporter: HealthReporter,
+    mut health: watch::Receiver<Health>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    loop {
+        let healthy = *health.borrow_and_update() == Health::Healthy && !*stopping.borrow();
+        let status = if healthy { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in ["", SERVICE_NAME] {
+            reporter.set_service_status(service, status).await;
+        }
+        tokio::select! {
+            changed = health.changed() => if changed.is_err() { return },
+            changed = stopping.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn told_to_stop() -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

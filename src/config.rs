@@ -1,0 +1,231 @@
+//! The command line. Two types, one conversion: [`Flags`] are what was typed, [`Config`] is what it
+//! means and has been checked.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::builtin::BuiltInGroups;
+use crate::model::command::Rules;
+use crate::model::name;
+use crate::telemetry::LogFormat;
+
+/// Milvus' access control (users, roles, grants, privilege groups) as one small server.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve; this is what happens without a command.
+    Serve(Box<Flags>),
+}
+
+impl Cli {
+    /// The flags, wherever they stand.
+    pub fn into_flags(self) -> Flags {
+        match self.command {
+            Some(Command::Serve(flags)) => *flags,
+            None => self.flags,
+        }
+    }
+}
+
+/// The flags as typed. Each has an environment twin: `--max-users` is `MILVUS_RBAC_MAX_USERS`.
+#[derive(Debug, Args)]
+pub struct Flags {
+    /// Data port: gRPC. Port 0 picks a free one.
+    #[arg(
+        long,
+        env = "MILVUS_RBAC_LISTEN",
+        default_value = "127.0.0.1:19530",
+        value_name = "ADDR"
+    )]
+    listen: String,
+    /// Port for health and metrics; `off` disables it.
+    #[arg(
+        long,
+        env = "MILVUS_RBAC_ADMIN_LISTEN",
+        default_value = "127.0.0.1:9091",
+        value_name = "ADDR"
+    )]
+    admin_listen: String,
+    /// Where everything is kept: `sled:DIR` or `memory:`.
+    #[arg(
+        long,
+        env = "MILVUS_RBAC_STORE",
+        default_value = "sled:./milvus-rbac-data",
+        value_name = "URL"
+    )]
+    store: String,
+    /// Off: credentials are ignored and nothing is refused.
+    #[arg(long, env = "MILVUS_RBAC_AUTHORIZATION", default_value = "on")]
+    authorization: Switch,
+    /// Holds the password of `root` for when it does not exist yet; without it, `Milvus`.
+    #[arg(long, env = "MILVUS_RBAC_ROOT_PASSWORD_FILE", value_name = "FILE")]
+    root_password_file: Option<PathBuf>,
+    /// Most users, `root` included; 0 for no limit.
+    #[arg(long, env = "MILVUS_RBAC_MAX_USERS", default_value_t = 100, value_name = "N")]
+    max_users: usize,
+    /// Most roles, `admin` and `public` included; 0 for no limit.
+    #[arg(long, env = "MILVUS_RBAC_MAX_ROLES", default_value_t = 10, value_name = "N")]
+    max_roles: usize,
+    /// YAML that replaces members of built-in privilege groups: `ClusterReadOnly: [ListDatabases]`.
+    #[arg(long, env = "MILVUS_RBAC_BUILTIN_GROUPS_FILE", value_name = "FILE")]
+    builtin_groups_file: Option<PathBuf>,
+    /// Work per password hash, as a power of two.
+    #[arg(long, env = "MILVUS_RBAC_BCRYPT_COST", default_value_t = 10, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(4..=14))]
+    bcrypt_cost: u32,
+    /// gRPC reflection, for grpcurl and the like.
+    #[arg(long, env = "MILVUS_RBAC_REFLECTION", default_value = "on")]
+    reflection: Switch,
+    /// How log lines look.
+    #[arg(long, env = "MILVUS_RBAC_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged: `error`, `warn`, `info`, `debug`, or a filter such as `milvus_rbac=debug`.
+    #[arg(long, env = "MILVUS_RBAC_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    log_level: String,
+    #[command(flatten)]
+    planned: Planned,
+}
+
+/// Flags of shapes that are still to be built. They are refused, so that nobody believes that they
+/// do something.
+#[derive(Debug, Args)]
+struct Planned {
+    /// Not supported yet: forward allowed calls to this Milvus.
+    #[arg(long, env = "MILVUS_RBAC_UPSTREAM", value_name = "URL", action = ArgAction::Set)]
+    upstream: Option<String>,
+    /// Not supported yet: credentials towards the upstream.
+    #[arg(long, env = "MILVUS_RBAC_UPSTREAM_AUTH", value_name = "HOW")]
+    upstream_auth: Option<String>,
+    /// Not supported yet: the certificate of the data port.
+    #[arg(long, env = "MILVUS_RBAC_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Not supported yet: the key of the data port.
+    #[arg(long, env = "MILVUS_RBAC_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Not supported yet: who may sign client certificates.
+    #[arg(long, env = "MILVUS_RBAC_TLS_CLIENT_CA", value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+/// Where the state is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A folder.
+    Sled(PathBuf),
+    /// Nowhere: gone with the process.
+    Memory,
+}
+
+/// A checked configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// The data port.
+    pub listen: String,
+    /// The admin port, if there is one.
+    pub admin_listen: Option<String>,
+    /// The store.
+    pub store: StoreUrl,
+    /// Whether calls are authenticated and authorized.
+    pub authorization: bool,
+    /// The password of a new `root`; none for the default one.
+    pub root_password: Option<Vec<u8>>,
+    /// Limits and groups.
+    pub rules: Rules,
+    /// bcrypt's cost for new hashes.
+    pub bcrypt_cost: u32,
+    /// Whether reflection is served.
+    pub reflection: bool,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_level: String,
+}
+
+impl TryFrom<Flags> for Config {
+    type Error = String;
+
+    fn try_from(flags: Flags) -> Result<Self, String> {
+        flags.planned.refuse()?;
+        Ok(Self {
+            listen: flags.listen,
+            admin_listen: Some(flags.admin_listen).filter(|listen| listen != "off"),
+            store: store_url(&flags.store)?,
+            authorization: flags.authorization == Switch::On,
+            root_password: flags.root_password_file.map(|file| root_password(&file)).transpose()?,
+            rules: Rules {
+                max_users: flags.max_users,
+                max_roles: flags.max_roles,
+                groups: flags
+                    .builtin_groups_file
+                    .map_or_else(|| Ok(BuiltInGroups::default()), |file| groups(&file))?,
+            },
+            bcrypt_cost: flags.bcrypt_cost,
+            reflection: flags.reflection == Switch::On,
+            log_format: flags.log_format,
+            log_level: flags.log_level,
+        })
+    }
+}
+
+impl Planned {
+    fn refuse(&self) -> Result<(), String> {
+        let given = [
+            ("--upstream", self.upstream.is_some()),
+            ("--upstream-auth", self.upstream_auth.is_some()),
+            ("--tls-cert", self.tls_cert.is_some()),
+            ("--tls-key", self.tls_key.is_some()),
+            ("--tls-client-ca", self.tls_client_ca.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(format!("{flag} is not supported by this version")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn store_url(url: &str) -> Result<StoreUrl, String> {
+    match url.split_once(':') {
+        Some(("sled", folder)) if !folder.is_empty() => Ok(StoreUrl::Sled(folder.into())),
+        Some(("memory", "")) => Ok(StoreUrl::Memory),
+        Some((scheme @ ("etcd" | "etcds" | "follow" | "follows"), _)) => {
+            Err(format!("--store: {scheme} is not supported by this version"))
+        }
+        _ => Err(format!("--store: `{url}` is neither sled:DIR nor memory:")),
+    }
+}
+
+/// The file's text, without the line's end.
+fn root_password(file: &PathBuf) -> Result<Vec<u8>, String> {
+    let flag = "--root-password-file";
+    let mut password = fs::read(file).map_err(|e| format!("{flag} {}: {e}", file.display()))?;
+    while password.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+        password.pop();
+    }
+    name::check_password(&password).map_err(|e| format!("{flag} {}: {e}", file.display()))?;
+    Ok(password)
+}
+
+fn groups(file: &PathBuf) -> Result<BuiltInGroups, String> {
+    let tell = |e: String| format!("--builtin-groups-file {}: {e}", file.display());
+    let text = fs::read_to_string(file).map_err(|e| tell(e.to_string()))?;
+    let lists: BTreeMap<String, Vec<String>> =
+        serde_saphyr::from_str(&text).map_err(|e| tell(e.to_string()))?;
+    BuiltInGroups::overridden(&lists).map_err(tell)
+}

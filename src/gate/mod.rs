@@ -1,0 +1,302 @@
+//! The gate: every call is identified, its requirement looked up and decided, before anything else
+//! sees it. What it lets through carries a [`Caller`], which only the gate can make.
+
+mod identity;
+mod methods;
+mod peek;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderValue};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tonic::{Code, Status};
+use tracing::{debug, info};
+
+use crate::authz::{Object, Query};
+use crate::engine::{Engine, Snapshot};
+use crate::model::name::MAX_NAME;
+use crate::model::privilege::{ANY, Level, ObjectType};
+use crate::model::state::DEFAULT_DATABASE;
+use crate::model::visibility::{Visible, visible_databases};
+use crate::passwords::Passwords;
+use crate::rpc::status;
+use crate::telemetry;
+use methods::{Access, Method, Requirement};
+
+/// The largest request that is read: as much as Milvus takes.
+pub const MAX_MESSAGE: usize = 64 << 20;
+/// How long a request may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(60);
+/// How long a call without a deadline waits for a revision.
+const REVISION_WAIT: Duration = Duration::from_secs(10);
+
+/// Proof that a call passed the gate: who called, for which database, and the state on which it
+/// was decided and from which it is answered.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    user: String,
+    database: String,
+    snapshot: Arc<Snapshot>,
+    sees_all: bool,
+}
+
+impl Caller {
+    /// The user, who exists.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The database of the connection.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The database that a request names, or that of the connection if it names none.
+    pub fn database_or_own(&self, named: String) -> String {
+        if named.is_empty() { self.database.clone() } else { named }
+    }
+
+    /// The state of this call.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The databases that listings may show.
+    pub fn visible_databases(&self) -> Visible {
+        if self.sees_all {
+            return Visible::Every;
+        }
+        visible_databases(&self.snapshot.state, &self.user)
+    }
+}
+
+/// What the gate decides with.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    engine: Engine,
+    passwords: Passwords,
+    authorization: bool,
+}
+
+impl Gate {
+    /// With `authorization` off nothing is refused, and credentials are not verified.
+    pub fn new(engine: Engine, passwords: Passwords, authorization: bool) -> Self {
+        Self { engine, passwords, authorization }
+    }
+
+    /// The identity behind `headers`, and nothing more: for services without requirements.
+    async fn identify(&self, headers: &HeaderMap) -> Result<Caller, Status> {
+        let snapshot = self.snapshot_for(headers).await?;
+        let user = if self.authorization {
+            identity::authenticate(headers, &snapshot.state, &self.passwords).await?
+        } else {
+            identity::claimed(headers, &snapshot.state)
+        };
+        let database = own_database(headers)?;
+        Ok(Caller { user, database, snapshot, sees_all: !self.authorization })
+    }
+
+    /// The state to decide on: the newest, or one that is at least as new as the caller asks.
+    async fn snapshot_for(&self, headers: &HeaderMap) -> Result<Arc<Snapshot>, Status> {
+        if let Some(wanted) = headers.get(status::MIN_REVISION) {
+            let wanted =
+                wanted.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+                    status::malformed(&format_args!("{} is not a number", status::MIN_REVISION))
+                })?;
+            let limit = deadline(headers).unwrap_or(REVISION_WAIT);
+            self.engine.wait_for(wanted, limit).await.map_err(|reached| {
+                status::too_late(format!(
+                    "revision {wanted} was asked for, and {reached} was reached in time"
+                ))
+            })?;
+        }
+        Ok(self.engine.snapshot())
+    }
+
+    /// Identifies the caller, reads the message, decides. Returns the call for the service.
+    async fn admit(&self, method: &Method, request: Request) -> Result<Request, Status> {
+        let (mut parts, body) = request.into_parts();
+        let caller = self.identify(&parts.headers).await?;
+        if matches!(method.access, Access::NotServed) || method.row.streaming {
+            return Err(status::unimplemented(format!(
+                "{} is not answered by milvus-rbac itself; with --upstream URL it is forwarded to the Milvus there",
+                method.row.name
+            )));
+        }
+        let frame = read(body).await?;
+        if let Access::Privileged(requirement) = &method.access
+            && self.authorization
+        {
+            decide(&caller, method, requirement, message_of(&frame)?)?;
+        } else {
+            message_of(&frame)?;
+        }
+        parts.extensions.insert(caller);
+        // INVARIANT: the bytes checked are the bytes that the service decodes.
+        Ok(Request::from_parts(parts, Body::from(frame)))
+    }
+}
+
+/// The layer around all gRPC services.
+pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let revision = gate.engine.snapshot().revision;
+    let path = request.uri().path();
+    let (name, mut response) = if let Some(method) = methods::find(path) {
+        let response = match gate.admit(method, request).await {
+            Ok(request) => next.run(request).await,
+            Err(refusal) => refusal.into_http(),
+        };
+        (method.row.name, response)
+    } else if path.starts_with("/grpc.health.v1.Health/") {
+        ("Health", next.run(request).await)
+    } else if path.starts_with("/grpc.reflection.") {
+        // Its streams are short questions about the protos; they need an identity and no more.
+        let response = match gate.identify(request.headers()).await {
+            Ok(_) => next.run(request).await,
+            Err(refusal) => refusal.into_http(),
+        };
+        ("Reflection", response)
+    } else {
+        // INVARIANT: what nobody classified is refused.
+        ("unknown", unknown(path).into_http())
+    };
+    if !response.headers().contains_key(status::REVISION) {
+        response.headers_mut().insert(status::REVISION, HeaderValue::from(revision));
+    }
+    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
+    debug!(method = name, ?code, "answered");
+    telemetry::called(name, code as i32, started.elapsed());
+    response
+}
+
+fn unknown(path: &str) -> Status {
+    let (service, method) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
+    let short = |text: &str| text.chars().take(MAX_NAME).collect::<String>();
+    status::unimplemented(format!(
+        "unknown method {} for service {}",
+        short(method),
+        short(service)
+    ))
+}
+
+/// Reads a request whole: one gRPC frame.
+async fn read(body: Body) -> Result<Bytes, Status> {
+    let limited = Limited::new(body, MAX_MESSAGE + FRAME_HEAD);
+    match tokio::time::timeout(ARRIVAL, limited.collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(status::too_large(MAX_MESSAGE)),
+        Ok(Err(e)) => Err(status::malformed(&e)),
+        Err(_) => Err(status::too_late(format!(
+            "the request did not arrive within {} s",
+            ARRIVAL.as_secs()
+        ))),
+    }
+}
+
+/// A flag and a length stand before each message.
+const FRAME_HEAD: usize = 5;
+
+/// The one message of a unary call.
+fn message_of(frame: &Bytes) -> Result<Bytes, Status> {
+    let mut rest = frame.clone();
+    if rest.len() < FRAME_HEAD {
+        return Err(status::malformed(&"there is no message"));
+    }
+    if rest.get_u8() != 0 {
+        return Err(status::unimplemented("compressed requests are not supported".to_owned()));
+    }
+    let length = rest.get_u32();
+    if usize::try_from(length).is_ok_and(|length| length == rest.len()) {
+        return Ok(rest);
+    }
+    Err(status::malformed(&"its length is not what its head says"))
+}
+
+/// Whether the caller may make this call. Names are read from the very bytes that go on.
+fn decide(
+    caller: &Caller,
+    method: &Method,
+    requirement: &Requirement,
+    message: Bytes,
+) -> Result<(), Status> {
+    let Snapshot { state, policy, .. } = caller.snapshot();
+    let peek = |path: &[u32]| peek::string(&message, path).map_err(|e| status::malformed(&e));
+    let privilege = requirement.privilege;
+    let named = peek(&[method.row.database])?;
+    let database = if named.is_empty() { caller.database() } else { named };
+    let allowed = |object: Object<'_>| {
+        let query = Query { user: &caller.user, privilege, database, object };
+        policy.decide(state, &query).is_allowed()
+    };
+
+    let own_role = peek(requirement.own_role)?;
+    if !own_role.is_empty() && state.effective_roles(&caller.user).any(|role| role == own_role) {
+        return Ok(());
+    }
+    let is_allowed = match requirement.object_type {
+        ObjectType::Global => {
+            let concerns_one = privilege.level() == Some(Level::Collection);
+            let collection = if concerns_one { peek(&[method.row.collection])? } else { "" };
+            allowed(Object::Global { collection: Some(collection).filter(|c| !c.is_empty()) })
+        }
+        ObjectType::User => {
+            let user = peek(requirement.name)?;
+            allowed(Object::User(if user.is_empty() { ANY } else { user }))
+        }
+        ObjectType::Collection if requirement.many => {
+            let names =
+                peek::strings(&message, requirement.name).map_err(|e| status::malformed(&e))?;
+            // No name means all of the database.
+            let names = if names.is_empty() { vec![""] } else { names };
+            names.into_iter().all(|name| allowed(Object::Collection(name)))
+        }
+        ObjectType::Collection => allowed(Object::Collection(peek(requirement.name)?)),
+    };
+    if is_allowed {
+        return Ok(());
+    }
+    let shown = if privilege.level() == Some(Level::Cluster) { ANY } else { database };
+    let (stored_name, user) = (privilege.stored_name(), &caller.user);
+    info!(method = method.row.name, user, privilege = stored_name, database = shown, "denied");
+    Err(status::denied(format!(
+        "{stored_name}: permission deny to {user} in the `{shown}` database"
+    )))
+}
+
+/// The database that the connection is for.
+fn own_database(headers: &HeaderMap) -> Result<String, Status> {
+    let Some(header) = headers.get("dbname") else {
+        return Ok(DEFAULT_DATABASE.to_owned());
+    };
+    match header.to_str() {
+        Ok("") => Ok(DEFAULT_DATABASE.to_owned()),
+        Ok(name) if name.len() <= MAX_NAME => Ok(name.to_owned()),
+        _ => Err(status::malformed(&"dbname is not the name of a database")),
+    }
+}
+
+/// The caller's deadline, from now.
+fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    let (digits, unit) = headers
+        .get("grpc-timeout")?
+        .to_str()
+        .ok()?
+        .split_at_checked(headers.get("grpc-timeout")?.len().checked_sub(1)?)?;
+    let amount: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(amount.checked_mul(3600)?)),
+        "M" => Some(Duration::from_secs(amount.checked_mul(60)?)),
+        "S" => Some(Duration::from_secs(amount)),
+        "m" => Some(Duration::from_millis(amount)),
+        "u" => Some(Duration::from_micros(amount)),
+        "n" => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}

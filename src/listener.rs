@@ -1,0 +1,107 @@
+//! Ports: accepting connections, serving HTTP/1.1 and HTTP/2 on them, and letting go of them.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tracing::{debug, warn};
+
+/// Connections at a time; more wait to be accepted.
+const CONNECTIONS: usize = 10_000;
+/// Calls at a time on one connection.
+const STREAMS: u32 = 256;
+/// How long a client may take to send the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How often, and for how long, a silent HTTP/2 connection is asked whether it is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(60);
+const PING_TIME: Duration = Duration::from_secs(20);
+
+/// A bound port that serves `app`.
+#[derive(Debug)]
+pub struct Port {
+    listener: TcpListener,
+    app: Router,
+}
+
+impl Port {
+    /// Binds `address`.
+    ///
+    /// # Errors
+    /// The address is unusable or taken.
+    pub async fn bind(address: &str, app: Router) -> Result<Self, String> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|e| format!("cannot listen on {address}: {e}"))?;
+        Ok(Self { listener, app })
+    }
+
+    /// The address bound, with the port that was picked.
+    ///
+    /// # Errors
+    /// The operating system does not tell.
+    pub fn address(&self) -> io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` is set, then lets running calls finish, for `grace` at most. Returns
+    /// whether they did.
+    pub async fn serve(self, mut stop: watch::Receiver<bool>, grace: Duration) -> bool {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let graceful = GracefulShutdown::new();
+        let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
+        loop {
+            let next = async {
+                let place = places.clone().acquire_owned().await;
+                (self.listener.accept().await, place)
+            };
+            tokio::select! {
+                _ = &mut stopped => break,
+                (accepted, place) = next => match accepted {
+                    Ok((stream, _)) => {
+                        let connection = graceful.watch(connection(stream, self.app.clone()));
+                        tokio::spawn(async move {
+                            if let Err(e) = connection.await {
+                                debug!(error = %e, "a connection broke");
+                            }
+                            drop(place);
+                        });
+                    }
+                    Err(e) => {
+                        // Out of file descriptors, most likely: let some connections end.
+                        warn!(error = %e, "cannot accept connections");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+            }
+        }
+        drop(self.listener);
+        tokio::time::timeout(grace, graceful.shutdown()).await.is_ok()
+    }
+}
+
+type Connection =
+    auto::Connection<'static, TokioIo<TcpStream>, TowerToHyperService<Router>, TokioExecutor>;
+
+fn connection(stream: TcpStream, app: Router) -> Connection {
+    // Small answers would wait for the client's acknowledgement of the one before.
+    if let Err(e) = stream.set_nodelay(true) {
+        debug!(error = %e, "cannot set nodelay");
+    }
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIME);
+    builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).into_owned()
+}

@@ -1,0 +1,97 @@
+//! BackupRBAC and RestoreRBAC.
+
+use super::grants::grant_entity;
+use super::proto::common::{self, ErrorCode};
+use super::proto::service::*;
+use super::service::{Answer, Service, reply};
+use super::{groups, status};
+use crate::gate::Caller;
+use crate::model::command::Command;
+use crate::model::name;
+use crate::model::restore::{Backup, BackupGrant, BackupGroup, BackupRole, BackupUser};
+use crate::model::state::{ADMIN, PUBLIC, ROOT};
+
+pub(super) async fn backup(
+    _: &Service,
+    caller: &Caller,
+    _: BackupRbacMetaRequest,
+) -> Answer<BackupRbacMetaResponse> {
+    let state = &caller.snapshot().state;
+    let role = |name: &str| RoleEntity { name: name.to_owned(), ..RoleEntity::default() };
+    let users = state.users.iter().filter(|(name, _)| &***name != ROOT);
+    let roles = || state.roles.iter().filter(|(name, _)| !matches!(&***name, ADMIN | PUBLIC));
+    let meta = RbacMeta {
+        users: users
+            .map(|(name, user)| UserInfo {
+                user: name.to_string(),
+                password: user.password_hash.to_string(),
+                roles: user.roles.iter().map(|name| role(name)).collect(),
+            })
+            .collect(),
+        roles: roles()
+            .map(|(name, role)| RoleEntity {
+                name: name.to_string(),
+                description: role.description.to_string(),
+            })
+            .collect(),
+        grants: roles()
+            .flat_map(|(name, role)| {
+                role.grants.iter().map(|(grant, grantor)| grant_entity(name, grant, grantor))
+            })
+            .collect(),
+        privilege_groups: groups::custom(caller).collect(),
+    };
+    reply(caller, BackupRbacMetaResponse { status: status::ok(), rbac_meta: Some(meta) })
+}
+
+pub(super) async fn restore(
+    service: &Service,
+    caller: &Caller,
+    request: RestoreRbacMetaRequest,
+) -> Answer<common::Status> {
+    let meta = request.rbac_meta.unwrap_or_default();
+    let command = meta
+        .roles
+        .iter()
+        .try_for_each(|role| name::check_role_description(&role.description))
+        .map(|()| Command::Restore(from_meta(meta)));
+    service.change(caller, command, Some(ErrorCode::OperatePrivilegeFailure)).await
+}
+
+/// Missing messages become empty names, which the rules refuse.
+fn from_meta(meta: RbacMeta) -> Backup {
+    let role = |RoleEntity { name, description }| BackupRole { name, description };
+    Backup {
+        users: meta
+            .users
+            .into_iter()
+            .map(|UserInfo { user, password, roles }| BackupUser {
+                name: user,
+                password_hash: password,
+                roles: roles.into_iter().map(|role| role.name).collect(),
+            })
+            .collect(),
+        roles: meta.roles.into_iter().map(role).collect(),
+        grants: meta.grants.into_iter().map(backup_grant).collect(),
+        groups: meta
+            .privilege_groups
+            .into_iter()
+            .map(|PrivilegeGroupInfo { group_name, privileges }| BackupGroup {
+                name: group_name,
+                privileges: privileges.into_iter().map(|p| p.name).collect(),
+            })
+            .collect(),
+    }
+}
+
+fn backup_grant(entity: GrantEntity) -> BackupGrant {
+    let grantor = entity.grantor.unwrap_or_default();
+    BackupGrant {
+        role: entity.role.unwrap_or_default().name,
+        object_type: entity.object.unwrap_or_default().name,
+        object: entity.object_name,
+        database: entity.db_name,
+        privilege: grantor.privilege.unwrap_or_default().name,
+        grantor: grantor.user.unwrap_or_default().name,
+    }
+}

@@ -1,0 +1,31 @@
+//! The wire: Milvus' messages in and out. Decodes a request, asks the engine, encodes the answer;
+//! no rule lives here.
+
+mod backup;
+pub mod codec;
+mod databases;
+mod grants;
+mod groups;
+mod roles;
+mod service;
+pub mod status;
+mod system;
+mod users;
+
+pub use service::Service;
+
+/// The generated messages and services.
+#[expect(
+    missing_docs,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::needless_pass_by_value,
+    reason = "generated"
+)]
+pub mod proto {
+    include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+    pub use self::milvus::proto::{common, milvus as service};
+}
+
+/// The descriptors of everything served, for reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -1,0 +1,107 @@
+//! The only place where an error becomes an answer: Milvus' `Status` inside a response, or a gRPC
+//! status instead of one.
+
+use std::fmt::Display;
+
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Code, Response};
+
+use super::proto::common::{ErrorCode, Status};
+use crate::model::error::{Error, ErrorKind};
+use crate::storage::Revision;
+
+/// The response metadata that tells the revision, and the request metadata that asks for one.
+pub const REVISION: &str = "milvus-rbac-revision";
+/// See [`REVISION`].
+pub const MIN_REVISION: &str = "milvus-rbac-min-revision";
+
+/// Success: all fields at their default.
+pub fn ok() -> Option<Status> {
+    Some(Status::default())
+}
+
+/// The `Status` of a refused request. `legacy` replaces the error code of older clients where the
+/// call has one of its own.
+///
+/// # Errors
+/// The server takes no more work: that is told by gRPC's own status, on which clients slow down.
+pub fn refused(error: &Error, legacy: Option<ErrorCode>) -> Result<Status, tonic::Status> {
+    let (code, generic, retriable, input_error) = match error.kind() {
+        ErrorKind::InvalidParameter => (1100, ErrorCode::IllegalArgument, false, true),
+        ErrorKind::QuotaExceeded => (9, ErrorCode::ForceDeny, false, false),
+        ErrorKind::DatabaseNotFound => (800, ErrorCode::UnexpectedError, false, false),
+        ErrorKind::DatabaseLimit => (801, ErrorCode::UnexpectedError, false, false),
+        ErrorKind::InvalidDatabaseName => (802, ErrorCode::UnexpectedError, false, true),
+        ErrorKind::InvalidPrivilegeGroupName => (1402, ErrorCode::UnexpectedError, false, true),
+        ErrorKind::NotAuthenticated => (1400, ErrorCode::UnexpectedError, false, true),
+        ErrorKind::NotPermitted => (1401, ErrorCode::UnexpectedError, false, true),
+        ErrorKind::Unclassified => (65535, ErrorCode::UnexpectedError, false, false),
+        ErrorKind::NotSupported => (10, ErrorCode::UnexpectedError, false, false),
+        ErrorKind::Unavailable => (2, ErrorCode::UnexpectedError, true, false),
+        ErrorKind::Overloaded => return Err(overloaded(error)),
+    };
+    let mut status = Status {
+        error_code: legacy.unwrap_or(generic).into(),
+        reason: error.text().to_owned(),
+        code,
+        retriable,
+        detail: error.text().to_owned(),
+        ..Status::default()
+    };
+    if input_error {
+        mark_input_error(&mut status);
+    }
+    Ok(status)
+}
+
+/// Says that the caller's input is at fault.
+pub fn mark_input_error(status: &mut Status) {
+    status.extra_info.insert("is_input_error".to_owned(), "true".to_owned());
+}
+
+/// A response that tells the revision at which it holds.
+pub fn at<T>(revision: Revision, message: T) -> Response<T> {
+    let mut response = Response::new(message);
+    response.metadata_mut().insert(REVISION, AsciiMetadataValue::from(revision));
+    response
+}
+
+/// No, wrong or unusable credentials.
+pub fn unauthenticated(text: &'static str) -> tonic::Status {
+    tonic::Status::unauthenticated(text)
+}
+
+/// The caller lacks a privilege.
+pub fn denied(text: String) -> tonic::Status {
+    tonic::Status::permission_denied(text)
+}
+
+/// Too much at once.
+pub fn overloaded(error: &Error) -> tonic::Status {
+    tonic::Status::resource_exhausted(error.text())
+}
+
+/// The message or its metadata cannot be read.
+pub fn malformed(why: &dyn Display) -> tonic::Status {
+    tonic::Status::invalid_argument(format!("the request cannot be read: {why}"))
+}
+
+/// The message is larger than any that is read.
+pub fn too_large(limit: usize) -> tonic::Status {
+    tonic::Status::resource_exhausted(format!("the request is larger than {limit} bytes"))
+}
+
+/// Something did not happen in time.
+pub fn too_late(text: String) -> tonic::Status {
+    tonic::Status::deadline_exceeded(text)
+}
+
+/// No such method, or none that is served here.
+pub fn unimplemented(text: String) -> tonic::Status {
+    tonic::Status::new(Code::Unimplemented, text)
+}
+
+/// A call that went round the gate. Never seen unless the server is put together wrongly.
+pub fn unguarded() -> tonic::Status {
+    tonic::Status::permission_denied("the call did not pass the gate")
+}
