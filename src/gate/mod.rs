@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::{Code, Status};
@@ -204,17 +204,15 @@ async fn read(body: Body) -> Result<Bytes, Status> {
 const FRAME_HEAD: usize = 5;
 
 /// The one message of a unary call.
-fn message_of(frame: &Bytes) -> Result<Bytes, Status> {
-    let mut rest = frame.clone();
-    if rest.len() < FRAME_HEAD {
+fn message_of(frame: &[u8]) -> Result<&[u8], Status> {
+    let Some(([compressed, length @ ..], message)) = frame.split_first_chunk::<FRAME_HEAD>() else {
         return Err(status::malformed(&"there is no message"));
-    }
-    if rest.get_u8() != 0 {
+    };
+    if *compressed != 0 {
         return Err(status::unimplemented("compressed requests are not supported".to_owned()));
     }
-    let length = rest.get_u32();
-    if usize::try_from(length).is_ok_and(|length| length == rest.len()) {
-        return Ok(rest);
+    if usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|length| length == message.len()) {
+        return Ok(message);
     }
     Err(status::malformed(&"its length is not what its head says"))
 }
@@ -224,10 +222,10 @@ fn decide(
     caller: &Caller,
     method: &Method,
     requirement: &Requirement,
-    message: Bytes,
+    message: &[u8],
 ) -> Result<(), Status> {
     let Snapshot { state, policy, .. } = caller.snapshot();
-    let peek = |path: &[u32]| peek::string(&message, path).map_err(|e| status::malformed(&e));
+    let peek = |path: &[u32]| peek::string(message, path).map_err(|e| status::malformed(&e));
     let privilege = requirement.privilege;
     let named = peek(&[method.row.database])?;
     let database = if named.is_empty() { caller.database() } else { named };
@@ -252,7 +250,7 @@ fn decide(
         }
         ObjectType::Collection if requirement.many => {
             let names =
-                peek::strings(&message, requirement.name).map_err(|e| status::malformed(&e))?;
+                peek::strings(message, requirement.name).map_err(|e| status::malformed(&e))?;
             // No name means all of the database.
             let names = if names.is_empty() { vec![""] } else { names };
             names.into_iter().all(|name| allowed(Object::Collection(name)))

@@ -19,7 +19,6 @@ pub use service::Service;
     missing_docs,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
-    clippy::needless_pass_by_value,
     reason = "generated"
 )]
 pub mod proto {

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from pymilvus import MilvusException
 
 from facts import BUILT_IN_GROUPS, GRANT_CHECK, GROUP_CHECK, GROUP_TAKEN, NO_ROLE, PUBLIC_GRANTS
 from harness import PASSWORD, add_user, grants, refused
@@ -1082,7 +1083,7 @@ class TestDatabases:
             client.create_database(name)
 
     def test_default_stays(self, client):
-        with pytest.raises(Exception, match="default"):
+        with pytest.raises(MilvusException, match="default database"):
             client.drop_database("default")
         assert client.list_databases() == ["default"]
 

@@ -1,0 +1,93 @@
+//! Custom privilege groups.
+
+use imbl::OrdSet;
+
+use super::{MemberOperation, level_of};
+use crate::model::error::{Error, ErrorKind};
+use crate::model::privilege::{GROUP_PREFIX, is_defined};
+use crate::model::state::{Change, Group, Name, State};
+
+pub(super) fn create(state: &State, name: &str) -> Result<Vec<Change>, Error> {
+    if name.is_empty() {
+        return Err(Error::invalid("privilege group name is empty"));
+    }
+    if state.groups.contains_key(name) {
+        return Err(Error::invalid(format_args!(
+            "privilege group name [{name}] is defined by users"
+        )));
+    }
+    if is_defined(name) {
+        return Err(Error::invalid(format_args!(
+            "privilege group name [{name}] is defined by built in privileges or privilege groups in system"
+        )));
+    }
+    Ok(vec![Change::PutGroup { name: name.into(), group: Group::default() }])
+}
+
+pub(super) fn drop(state: &State, name: &str) -> Result<Vec<Change>, Error> {
+    let Some((name, _)) = state.groups.get_key_value(name) else {
+        return Ok(Vec::new());
+    };
+    let stored = format!("{GROUP_PREFIX}{name}");
+    let user = state
+        .roles
+        .iter()
+        .find(|(_, role)| role.grants.keys().any(|grant| *grant.privilege == *stored));
+    if let Some((role, _)) = user {
+        return Err(Error::invalid(format_args!(
+            "privilege group [{name}] is used by role [{role}], Use REVOKE API to revoke it first"
+        )));
+    }
+    Ok(vec![Change::DeleteGroup { name: name.clone() }])
+}
+
+pub(super) fn operate(
+    state: &State,
+    name: &str,
+    sent: &[String],
+    operation: Option<MemberOperation>,
+) -> Result<Vec<Change>, Error> {
+    let check = |e: Error| e.context("failed to check if privilege group alterable");
+    let refuse = |message: String| Err(check(Error::invalid(message)));
+    if name.is_empty() {
+        return refuse("privilege group name is empty".to_owned());
+    }
+    let Some((name, group)) = state.groups.get_key_value(name) else {
+        return refuse(format!(
+            "there is no privilege group name [{name}] defined in system to operate"
+        ));
+    };
+    if sent.is_empty() {
+        return refuse("privileges is empty when alter the privilege group".to_owned());
+    }
+    let unknown = |p: &&String| !is_defined(p) && !state.groups.contains_key(p.as_str());
+    if let Some(unknown) = sent.iter().find(unknown) {
+        return refuse(format!(
+            "there is no privilege name or privilege group name [{unknown}] defined in system to operate"
+        ));
+    }
+    let sent: OrdSet<Name> = sent.iter().map(|p| Name::from(p.as_str())).collect();
+    let present = group.privileges.clone();
+    let privileges = match operation {
+        None => {
+            return Err(Error::verbatim(
+                ErrorKind::Unclassified,
+                "invalid operate privilege group type",
+            ));
+        }
+        Some(MemberOperation::Remove) => present.relative_complement(sent),
+        Some(MemberOperation::Add) => {
+            let union = present.union(sent);
+            let mut levels = union.iter().map(|member| level_of(member));
+            let first = levels.next();
+            if levels.any(|level| Some(level) != first) {
+                return refuse("privileges are not the same privilege level".to_owned());
+            }
+            union
+        }
+    };
+    if privileges == group.privileges {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Change::PutGroup { name: name.clone(), group: Group { privileges } }])
+}

@@ -1,0 +1,174 @@
+//! A real server as a child process on free ports, and a client for it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use milvus_rbac::rpc::proto::common::Status;
+use milvus_rbac::rpc::proto::service::milvus_service_client::MilvusServiceClient;
+use tonic::Request;
+use tonic::metadata::AsciiMetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+
+/// Longer than anything takes here, shorter than a test may hang.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) type Client = MilvusServiceClient<InterceptedService<Channel, Metadata>>;
+
+/// A running server; it is killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: String,
+    pub(crate) admin: String,
+}
+
+/// The command that starts a server on free ports with cheap passwords.
+pub(crate) fn command(store: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_milvus-rbac"));
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command.args(["--store", store, "--bcrypt-cost", "4"]);
+    command.env_clear().stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.args(["--log-level", "warn"]);
+    command
+}
+
+impl Server {
+    /// In memory, with the given flags on top.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::run(command("memory:").args(flags))
+    }
+
+    pub(crate) fn on_sled(folder: &Path) -> Self {
+        Self::run(&mut command(&sled_url(folder)))
+    }
+
+    /// Starts `command` and waits until it listens.
+    pub(crate) fn run(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (send, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        let mut expect = |prefix: &str| match lines.recv_timeout(LIMIT) {
+            Ok(line) => line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line}")).to_owned(),
+            Err(e) => {
+                let _ = child.kill();
+                panic!("the server does not start ({e}); its log is above")
+            }
+        };
+        let address = expect("listening on ");
+        let admin = expect("admin on ");
+        Self { child, address, admin }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL: no chance to save anything.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit status that follows.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        signal(self.pid(), "TERM");
+        wait(&mut self.child)
+    }
+
+    pub(crate) async fn root(&self) -> Client {
+        self.client("root", "Milvus").await
+    }
+
+    pub(crate) async fn client(&self, user: &str, password: &str) -> Client {
+        self.connect(Metadata::login(user, password)).await
+    }
+
+    pub(crate) async fn connect(&self, metadata: Metadata) -> Client {
+        let channel = self.endpoint().connect().await.unwrap();
+        MilvusServiceClient::with_interceptor(channel, metadata)
+            .max_decoding_message_size(usize::MAX)
+            .max_encoding_message_size(usize::MAX)
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().timeout(LIMIT)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn sled_url(folder: &Path) -> String {
+    format!("sled:{}", folder.display())
+}
+
+pub(crate) fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+/// Waits for a child's end, for a bounded time.
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + LIMIT;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < until, "the process does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Metadata sent with each call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Metadata(Vec<(&'static str, String)>);
+
+impl Metadata {
+    pub(crate) fn login(user: &str, password: &str) -> Self {
+        Self::default().with("authorization", &STANDARD.encode(format!("{user}:{password}")))
+    }
+
+    pub(crate) fn with(mut self, key: &'static str, value: &str) -> Self {
+        self.0.push((key, value.to_owned()));
+        self
+    }
+}
+
+impl Interceptor for Metadata {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, tonic::Status> {
+        for (key, value) in &self.0 {
+            let value = AsciiMetadataValue::try_from(value.as_str()).unwrap();
+            request.metadata_mut().insert(*key, value);
+        }
+        Ok(request)
+    }
+}
+
+/// What a test compares of a `Status`.
+pub(crate) fn brief(status: &Status) -> (i32, i32, &str) {
+    (status.code, status.error_code, status.reason.as_str())
+}
+
+pub(crate) fn encoded(password: &str) -> String {
+    STANDARD.encode(password)
+}
+
+/// The revision that an answer carries.
+pub(crate) fn revision<T>(response: &tonic::Response<T>) -> u64 {
+    response.metadata().get("milvus-rbac-revision").unwrap().to_str().unwrap().parse().unwrap()
+}
