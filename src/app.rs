@@ -80,7 +80,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     info!("stopping");
     stop.send_replace(true);
     if !data.await.unwrap_or(false) {
-        warn!("calls were still running after {} s", GRACE.as_secs());
+        warn!("connections were still open after {} s", GRACE.as_secs());
     }
     if let Some(admin) = admin {
         admin.abort();

@@ -2,12 +2,14 @@
 //!
 //! * `support`: a real server as a child process, and a client for it
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod architecture;
+mod crash;
+mod durability;
+mod engine;
+mod lifecycle;
+mod login;
 mod support;
 
 mod smoke {
@@ -18,7 +20,8 @@ mod smoke {
     async fn lists_users() {
         let server = Server::start(&[]);
         let mut root = server.root().await;
-        let users = root.list_cred_users(ListCredUsersRequest::default()).await.unwrap().into_inner();
+        let users =
+            root.list_cred_users(ListCredUsersRequest::default()).await.unwrap().into_inner();
         assert_eq!(users.usernames, ["root"]);
     }
 }

@@ -1,0 +1,173 @@
+//! Starting, stopping, ports, and what goes wrong around them.
+
+use std::io::Read;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use milvus_rbac::rpc::proto::service::*;
+use tempfile::TempDir;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::support::{Metadata, Server, command, signal, sled_url, wait};
+
+/// Runs a server that ends by itself.
+fn ended(command: &mut std::process::Command) -> Output {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let status = wait(&mut child);
+    let mut stderr = Vec::new();
+    child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+    Output { status, stdout: Vec::new(), stderr }
+}
+
+fn fails(command: &mut std::process::Command, code: i32, text: &str) {
+    let output = ended(command);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(text), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_folder_serves_one_process() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::on_sled(folder.path());
+    fails(&mut command(&sled_url(folder.path())), 1, "another process holds");
+    assert_eq!(server.stop().code(), Some(0));
+    Server::on_sled(folder.path()).stop();
+}
+
+#[test]
+fn bad_usage_is_told_and_ends_with_2() {
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let short = file("short", "12345\n");
+    let groups = file("groups", "NoSuchGroup: [Search]\n");
+    let not_yaml = file("yaml", "ClusterAdmin: Search: x\n");
+    let cases: &[(&[&str], &str)] = &[
+        (&["--nonsense"], "--nonsense"),
+        (&["--max-users", "many"], "--max-users"),
+        (&["--authorization", "maybe"], "--authorization"),
+        (&["--bcrypt-cost", "31"], "--bcrypt-cost"),
+        (&["--log-level", "a=b=c"], "--log-level"),
+        (&["--root-password-file", &short], "invalid password length"),
+        (&["--root-password-file", "/nowhere"], "/nowhere"),
+        (&["--builtin-groups-file", &groups], "NoSuchGroup"),
+        (&["--builtin-groups-file", &not_yaml], "--builtin-groups-file"),
+        (&["--upstream", "http://127.0.0.1:1"], "--upstream is not supported"),
+        (&["--tls-cert", "x"], "--tls-cert is not supported"),
+    ];
+    for (flags, text) in cases {
+        fails(command("memory:").args(*flags), 2, text);
+    }
+    for store in ["etcd://127.0.0.1:2379/root", "follow://127.0.0.1:1", "sled:", "x"] {
+        fails(&mut command(store), 2, "--store");
+    }
+}
+
+#[tokio::test]
+async fn environment_and_file_configure_the_server() {
+    let folder = TempDir::new().unwrap();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "correct horse\n").unwrap();
+    let server = Server::run(
+        command("memory:").env("MILVUS_RBAC_ROOT_PASSWORD_FILE", &password).arg("serve"),
+    );
+    let mut root = server.client("root", "correct horse").await;
+    root.list_cred_users(ListCredUsersRequest::default()).await.unwrap();
+    let refused = server.root().await.list_cred_users(ListCredUsersRequest::default()).await;
+    assert_eq!(refused.unwrap_err().code(), tonic::Code::Unauthenticated);
+}
+
+fn get(url: &str) -> (u16, String) {
+    let curl =
+        std::process::Command::new("curl").args(["-s", "-w", "\n%{http_code}", url]).output();
+    let output = curl.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, code) = text.rsplit_once('\n').unwrap();
+    (code.parse().unwrap(), body.to_owned())
+}
+
+#[tokio::test]
+async fn health_needs_no_credentials_and_the_admin_port_tells_the_same() {
+    let server = Server::start(&["--authorization", "off"]);
+    let mut health = HealthClient::new(server.endpoint().connect().await.unwrap());
+    for service in ["", "milvus.proto.milvus.MilvusService"] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let status = health.check(request).await.unwrap().into_inner().status;
+        assert_eq!(status, i32::from(ServingStatus::Serving));
+    }
+    let admin = |path: &str| get(&format!("http://{}{path}", server.admin));
+    assert_eq!(admin("/livez"), (200, "ok\n".to_owned()));
+    let (code, body) = admin("/readyz");
+    assert_eq!((code, body.contains("authorization is off")), (200, true), "{body}");
+    let mut client = server.connect(Metadata::default()).await;
+    client.create_role(CreateRoleRequest::default()).await.unwrap();
+    let (_, metrics) = admin("/metrics");
+    for line in [
+        "milvus_rbac_requests_total{method=\"CreateRole\",code=\"0\"} 1",
+        "milvus_rbac_authorization 0",
+        "milvus_rbac_revision 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    assert_eq!(get(&format!("http://{}/v1/x", server.address)).0, 404);
+    assert_eq!(admin("/nothing").0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_lets_running_calls_finish_and_keeps_what_they_changed() {
+    let folder = TempDir::new().unwrap();
+    // Creating a user takes some 250 ms at this cost: time to be told to stop.
+    let server = Server::run(command(&sled_url(folder.path())).args(["--bcrypt-cost", "12"]));
+    let mut root = server.root().await;
+    let running = tokio::spawn(async move {
+        let (username, password) = ("u1".to_owned(), crate::support::encoded("password"));
+        let request = CreateCredentialRequest { username, password, ..Default::default() };
+        root.create_credential(request).await
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    signal(server.pid(), "TERM");
+    assert_eq!(running.await.unwrap().unwrap().into_inner().code, 0);
+    assert_eq!(server.stop().code(), Some(0));
+
+    let server = Server::on_sled(folder.path());
+    let users = server.root().await.list_cred_users(ListCredUsersRequest::default()).await;
+    assert_eq!(users.unwrap().into_inner().usernames, ["root", "u1"]);
+}
+
+// The client must answer while the server says goodbye.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_revoked_from_public_stays_revoked_after_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::on_sled(folder.path());
+    let entity = |privilege: &str| GrantEntity {
+        role: Some(RoleEntity { name: "public".to_owned(), ..Default::default() }),
+        object: Some(ObjectEntity { name: "Global".to_owned() }),
+        object_name: "*".to_owned(),
+        db_name: "*".to_owned(),
+        grantor: Some(GrantorEntity {
+            user: None,
+            privilege: Some(PrivilegeEntity { name: privilege.to_owned() }),
+        }),
+    };
+    let request = OperatePrivilegeRequest {
+        entity: Some(entity("DescribeCollection")),
+        r#type: OperatePrivilegeType::Revoke.into(),
+        ..Default::default()
+    };
+    let status = server.root().await.operate_privilege(request).await.unwrap().into_inner();
+    assert_eq!(status.code, 0, "{status:?}");
+    server.stop();
+    let server = Server::on_sled(folder.path());
+    let request = SelectGrantRequest {
+        entity: Some(GrantEntity { object: None, object_name: String::new(), ..entity("") }),
+        ..Default::default()
+    };
+    let grants = server.root().await.select_grant(request).await.unwrap().into_inner().entities;
+    assert_eq!(grants.len(), 2, "{grants:?}");
+}
