@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::admin::Admin;
 use crate::clock::Clock;
@@ -166,7 +166,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 fn not_found(method: &Method, uri: &Uri) -> Response {
-    info!(%method, path = uri.path(), "not a gRPC call");
+    debug!(%method, path = uri.path(), "not a gRPC call");
     let body = r#"{"code":404,"message":"this port answers gRPC calls alone"}"#;
     let json = [(http::header::CONTENT_TYPE, "application/json")];
     (StatusCode::NOT_FOUND, json, body).into_response()

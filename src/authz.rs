@@ -51,34 +51,32 @@ pub enum Object<'a> {
 }
 
 /// The outcome, with what decided it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision<'a> {
     /// Allowed.
-    Allowed(Reason),
+    Allowed(Reason<'a>),
     /// No rule allows it.
     Denied,
 }
 
-impl Decision {
+impl Decision<'_> {
     /// Whether the call may go on.
-    pub fn is_allowed(&self) -> bool {
+    pub fn is_allowed(self) -> bool {
         matches!(self, Self::Allowed(_))
     }
 }
 
 /// Why a call is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason<'a> {
     /// The caller is `root`.
     Root,
     /// The caller is the user that the call concerns.
     Oneself,
     /// The caller holds `admin`.
     Admin,
-    /// The call looks at a role that the caller holds.
-    OwnRole,
     /// A grant of this role covers the call.
-    Role(String),
+    Role(&'a str),
 }
 
 /// The state's grants, ready for decisions.
@@ -150,7 +148,7 @@ impl Policy {
     }
 
     /// Decides. `state` must be the one from which this policy was compiled.
-    pub fn decide(&self, state: &State, query: &Query<'_>) -> Decision {
+    pub fn decide<'a>(&self, state: &'a State, query: &Query<'_>) -> Decision<'a> {
         if query.user == ROOT {
             return Decision::Allowed(Reason::Root);
         }
@@ -162,7 +160,7 @@ impl Policy {
                 return Decision::Allowed(Reason::Admin);
             }
             if self.roles.get(role).is_some_and(|policy| policy.covers(query)) {
-                return Decision::Allowed(Reason::Role(role.to_owned()));
+                return Decision::Allowed(Reason::Role(role));
             }
         }
         Decision::Denied

@@ -101,8 +101,8 @@ impl Writer {
             Err(e) => return refuse_all(queued.into_iter().map(|q| q.reply), &not_stored(&e)),
         };
         let max_changes = self.store.max_changes();
-        let group = Group::plan(&head, queued, &self.rules, max_changes);
-        if let Err(e) = self.commit(&head, &group) {
+        let mut group = Group::plan(&head, queued, &self.rules, max_changes);
+        if let Err(e) = self.commit(&head, &mut group) {
             error!(error = %e, "changes could not be stored");
             let error = not_stored(&e);
             for Planned { reply, answer, rests_on_group } in group.planned {
@@ -124,7 +124,7 @@ impl Writer {
         self.head.clone().ok_or_else(|| StoreError::Unavailable("not loaded".to_owned()))
     }
 
-    fn commit(&mut self, head: &Snapshot, group: &Group) -> Result<(), StoreError> {
+    fn commit(&mut self, head: &Snapshot, group: &mut Group) -> Result<(), StoreError> {
         if group.changes.is_empty() {
             return Ok(());
         }
@@ -132,7 +132,7 @@ impl Writer {
             expected: head.revision,
             revision: group.revision,
             id: random_id()?,
-            changes: group.changes.clone(),
+            changes: std::mem::take(&mut group.changes),
         };
         match self.store.commit(&batch) {
             Ok(()) => {}
@@ -140,7 +140,7 @@ impl Writer {
             Err(e) => return self.find_out(&batch, e),
         }
         telemetry::committed(group.revision - head.revision);
-        let policy = head.policy.updated(&group.state, &self.rules.groups, &group.changes);
+        let policy = head.policy.updated(&group.state, &self.rules.groups, &batch.changes);
         self.publish(Snapshot { revision: group.revision, state: group.state.clone(), policy });
         Ok(())
     }

@@ -31,6 +31,8 @@ pub struct SledStore {
     db: sled::Db,
     data: File,
     id: String,
+    /// Set once a write failed on its way to the disk.
+    failed: bool,
 }
 
 impl fmt::Debug for SledStore {
@@ -56,13 +58,13 @@ impl SledStore {
         };
         let db = guarded(open)?.map_err(|e| open_error(folder, &e))?;
         let data = File::open(folder.join(DATA_FILE)).map_err(unavailable)?;
-        let mut store = Self { db, data, id: String::new() };
+        let mut store = Self { db, data, id: String::new(), failed: false };
         store.id = store.identify(folder)?;
         Ok(store)
     }
 
     /// Checks the format of a used store, or makes a new one ours.
-    fn identify(&self, folder: &Path) -> Result<String, StoreError> {
+    fn identify(&mut self, folder: &Path) -> Result<String, StoreError> {
         let format = self.get(FORMAT)?;
         if let Some(format) = format {
             if &*format != FORMAT_VERSION {
@@ -96,12 +98,30 @@ impl SledStore {
 
     /// INVARIANT: returns only after the data would survive power loss. Defended by
     /// `tests/it/durability.rs`, which counts the syncs of a running server.
-    fn write(&self, batch: sled::Batch) -> Result<(), StoreError> {
-        let unknown = |e: &dyn fmt::Display| StoreError::Unknown(e.to_string());
-        guarded(|| self.db.apply_batch(batch).and_then(|()| self.db.flush()))
-            .map_err(|e| unknown(&e))?
-            .map_err(|e| unknown(&e))?;
-        self.data.sync_data().map_err(|e| unknown(&e))
+    ///
+    /// After a failure sled's memory, and the system's, may show what the disk does not hold, and
+    /// a later sync would not tell. So this process neither reads nor writes the store again.
+    fn write(&mut self, batch: sled::Batch) -> Result<(), StoreError> {
+        let written = guarded(|| {
+            self.db.apply_batch(batch).and_then(|()| self.db.flush())?;
+            self.data.sync_data().map_err(sled::Error::from)
+        });
+        let failure = match written {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(e)) => e.to_string(),
+            Err(e) => e.to_string(),
+        };
+        self.failed = true;
+        Err(StoreError::Unknown(failure))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.failed {
+            return Err(unavailable(
+                "a write to the disk failed; start the process again once the disk is well",
+            ));
+        }
+        Ok(())
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
@@ -111,6 +131,7 @@ impl SledStore {
 
 impl Store for SledStore {
     fn load(&mut self) -> Result<Loaded, StoreError> {
+        self.check()?;
         let mut state = State::default();
         guarded(|| {
             for entry in self.db.iter() {
@@ -127,6 +148,7 @@ impl Store for SledStore {
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.check()?;
         if self.revision()? != batch.expected {
             return Err(StoreError::Conflict);
         }
@@ -152,6 +174,7 @@ impl Store for SledStore {
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
+        self.check()?;
         guarded(|| self.db.flush())?.map_err(|e| unavailable(&e))?;
         self.data.sync_all().map_err(unavailable)
     }

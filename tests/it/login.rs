@@ -86,7 +86,7 @@ async fn refusals<const N: usize>(server: &Server, users: [&str; N]) -> [Duratio
     }
     times.map(|mut times| {
         times.sort_unstable();
-        times[times.len() / 2]
+        times.get(times.len() / 2).copied().unwrap()
     })
 }
 

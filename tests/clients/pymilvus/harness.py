@@ -104,26 +104,25 @@ class Server:
         assert self.process.returncode == 0, self.log()
         assert "panicked" not in self.log(), self.log()
 
-    def client(self, user="root", password=ROOT_PASSWORD, token=None, **options):
+    def client(self, user="root", password=None, token=None, **options):
         """A MilvusClient with a connection of its own."""
-        token = f"{user}:{password}" if token is None else token
+        token = login(user, password) if token is None else token
         client = MilvusClient(f"http://{self.address}", token=token, dedicated=True, **options)
         self._clients.append(client)
         return client
 
-    def async_client(self, user="root", password=ROOT_PASSWORD, **options):
+    def async_client(self, user="root", password=None, **options):
         """An AsyncMilvusClient that is called like a MilvusClient."""
-        client = AsyncMilvusClient(
-            f"http://{self.address}", token=f"{user}:{password}", dedicated=True, **options
-        )
+        token = login(user, password)
+        client = AsyncMilvusClient(f"http://{self.address}", token=token, dedicated=True, **options)
         client = Blocking(client)
         self._clients.append(client)
         return client
 
-    def wire(self, user="root", password=ROOT_PASSWORD, authorization=None):
+    def wire(self, user="root", password=None, authorization=None):
         """Calls without pymilvus. An `authorization` of "" is none at all."""
         if authorization is None:
-            authorization = base64_text(f"{user}:{password}")
+            authorization = base64_text(login(user, password))
         wire = Wire(self.address, authorization)
         self._clients.append(wire)
         return wire
@@ -206,6 +205,13 @@ class Wire:
 def clean_environment():
     """Ours, without what would configure the server or pymilvus."""
     return {k: v for k, v in os.environ.items() if not k.startswith("MILVUS_")}
+
+
+def login(user, password=None):
+    """A user with the password, by default the one that the tests give."""
+    if password is None:
+        password = ROOT_PASSWORD if user == "root" else PASSWORD
+    return f"{user}:{password}"
 
 
 def base64_text(text):
