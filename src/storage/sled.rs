@@ -8,6 +8,8 @@ use std::fmt;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{Batch, BatchId, Loaded, Revision, Store, StoreError, codec, random_id};
 use crate::model::state::State;
@@ -16,6 +18,8 @@ use crate::model::state::State;
 const DATA_FILE: &str = "db";
 /// State is read from memory after the start, so a small cache is enough.
 const CACHE_BYTES: u64 = 32 << 20;
+/// How long sled's own threads may hold the lock of a folder after its store was closed.
+const LINGER: Duration = Duration::from_secs(1);
 
 // Keys of this store itself; the codec uses letters only.
 const FORMAT: &[u8] = b"\0format";
@@ -56,7 +60,15 @@ impl SledStore {
                 .flush_every_ms(None)
                 .open()
         };
-        let db = guarded(open)?.map_err(|e| open_error(folder, &e))?;
+        let started = Instant::now();
+        let db = loop {
+            match guarded(open)?.map_err(|e| open_error(folder, &e)) {
+                Err(StoreError::InUse(_)) if started.elapsed() < LINGER => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                opened => break opened?,
+            }
+        };
         let data = File::open(folder.join(DATA_FILE)).map_err(unavailable)?;
         let mut store = Self { db, data, id: String::new(), failed: false };
         store.id = store.identify(folder)?;
