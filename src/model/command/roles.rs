@@ -36,10 +36,13 @@ pub(super) fn create(
 }
 
 pub(super) fn alter(state: &State, name: &str, description: &str) -> Result<Vec<Change>, Error> {
-    if !state.roles.contains_key(name) {
+    let Some((name, role)) = state.roles.get_key_value(name) else {
         return Err(Error::verbatim(ErrorKind::Unclassified, "role not exists"));
+    };
+    if &*role.description == description {
+        return Ok(Vec::new());
     }
-    Ok(vec![Change::PutRole { name: name.into(), description: description.into() }])
+    Ok(vec![Change::PutRole { name: name.clone(), description: description.into() }])
 }
 
 pub(super) fn drop(state: &State, name: &str, force: bool) -> Result<Vec<Change>, Error> {

@@ -44,7 +44,7 @@ pub(super) fn update(
     password: Option<&PasswordChange>,
     description: Option<&str>,
 ) -> Result<Vec<Change>, Error> {
-    let (name, current) = match state.users.get_key_value(name.trim()) {
+    let (key, current) = match state.users.get_key_value(name.trim()) {
         Some(found) => found,
         None if password.is_some() => return Err(wrong_old_password(name)),
         None => {
@@ -62,8 +62,11 @@ pub(super) fn update(
         None => &current.password_hash,
     };
     let description = description.map_or_else(|| current.description.clone(), Name::from);
+    if (password_hash, &description) == (&current.password_hash, &current.description) {
+        return Ok(Vec::new());
+    }
     Ok(vec![Change::PutUser {
-        name: name.clone(),
+        name: key.clone(),
         password_hash: password_hash.clone(),
         description,
     }])
