@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 
 use crate::model::builtin::{BuiltInGroups, legacy_members};
 use crate::model::privilege::{
-    ANY, GROUP_PREFIX, Level, ObjectType, Privilege, PrivilegeKind, PrivilegeSet,
+    ANY, GROUP_PREFIX, Level, ObjectType, Privilege, PrivilegeKind, PrivilegeSet, defined,
 };
 use crate::model::state::{ADMIN, Change, Grant, Name, ROOT, Role, State};
 
@@ -191,7 +191,7 @@ impl RolePolicy {
                 self.custom_groups.insert(name.into());
                 if let Some(group) = state.groups.get(name) {
                     let members: Vec<_> =
-                        group.privileges.iter().filter_map(|m| Privilege::named(m)).collect();
+                        group.privileges.iter().filter_map(|m| defined(m)).collect();
                     for member in members {
                         self.add_member(grant, member);
                     }
