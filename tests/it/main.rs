@@ -1,15 +1,23 @@
 //! Integration tests, one binary. What belongs where:
 //!
 //! * `support`: a real server as a child process, and a client for it
+//! * `decisions`: who may do what, from the tables in `tests/cases/`
+//! * `property`: random requests and restarts, the product beside the oracle
+//! * `oracle`: a naive model of the whole specification, sharing nothing with the product
+//! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod architecture;
 mod crash;
+mod decisions;
 mod durability;
 mod engine;
 mod lifecycle;
 mod login;
+mod oracle;
+mod product;
+mod property;
 mod support;
 
 mod smoke {
