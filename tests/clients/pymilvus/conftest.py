@@ -35,6 +35,21 @@ def server(start):
     return start()
 
 
+@pytest.fixture(scope="session")
+def upstream_supported():
+    return harness.forwards()
+
+
+@pytest.fixture
+def upstream(upstream_supported):
+    """What stands for a Milvus behind the server. Skips the test if the server can have none."""
+    if not upstream_supported:
+        pytest.skip("the server does not forward calls")
+    upstream = harness.Upstream()
+    yield upstream
+    upstream.stop()
+
+
 @pytest.fixture
 def root(server):
     return server.client()

@@ -6,31 +6,43 @@ COLLECTION_READ_ONLY = """
     DescribeCollection DescribeAlias GetStatistics ListAliases GetImportProgress ListImport
     DescribeSnapshot ListSnapshots
 """.split()
-COLLECTION_READ_WRITE = COLLECTION_READ_ONLY + """
+COLLECTION_READ_WRITE = [
+    *COLLECTION_READ_ONLY,
+    *"""
     Load Release Insert Delete Upsert Import Flush Compaction LoadBalance CreateIndex DropIndex
     CreatePartition DropPartition AddCollectionField AlterCollectionSchema RefreshExternalCollection
     CreateSnapshot DropSnapshot
-""".split()
-COLLECTION_ADMIN = COLLECTION_READ_WRITE + """
+    """.split(),
+]
+COLLECTION_ADMIN = [
+    *COLLECTION_READ_WRITE,
+    *"""
     CreateAlias DropAlias RestoreSnapshot ViewRLS SkipRLS ManageRLS
-""".split()
+    """.split(),
+]
 DATABASE_READ_ONLY = ["ShowCollections", "DescribeDatabase"]
-DATABASE_READ_WRITE = DATABASE_READ_ONLY + ["AlterDatabase"]
-DATABASE_ADMIN = DATABASE_READ_WRITE + ["CreateCollection", "DropCollection", "RenameCollection"]
+DATABASE_READ_WRITE = [*DATABASE_READ_ONLY, "AlterDatabase"]
+DATABASE_ADMIN = [*DATABASE_READ_WRITE, "CreateCollection", "DropCollection", "RenameCollection"]
 CLUSTER_READ_ONLY = """
     ListDatabases SelectOwnership SelectUser DescribeResourceGroup ListResourceGroups
     ListPrivilegeGroups GetReplicateConfiguration ListFileResources
 """.split()
-CLUSTER_READ_WRITE = CLUSTER_READ_ONLY + """
+CLUSTER_READ_WRITE = [
+    *CLUSTER_READ_ONLY,
+    *"""
     FlushAll TransferNode TransferReplica UpdateResourceGroups AddFileResource RemoveFileResource
     PinSnapshotData UnpinSnapshotData
-""".split()
-CLUSTER_ADMIN = CLUSTER_READ_WRITE + """
+    """.split(),
+]
+CLUSTER_ADMIN = [
+    *CLUSTER_READ_WRITE,
+    *"""
     BackupRBAC RestoreRBAC CreateDatabase DropDatabase CreateOwnership DropOwnership ManageOwnership
     CreateResourceGroup DropResourceGroup UpdateUser CreatePrivilegeGroup DropPrivilegeGroup
     OperatePrivilegeGroup UpdateReplicateConfiguration Expr RestoreExternalSnapshot ExportSnapshot
     ImportBinlog
-""".split()
+    """.split(),
+]
 BUILT_IN_GROUPS = {
     "ClusterReadOnly": CLUSTER_READ_ONLY,
     "ClusterReadWrite": CLUSTER_READ_WRITE,

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import concurrent.futures
 import contextlib
 import dataclasses
 import inspect
@@ -101,7 +102,7 @@ class Server:
             pytest.fail(f"the server did not stop within {STOP_SECONDS} s\n{self.log()}")
         self._reader.join()
         self.process.stdout.close()
-        assert self.process.returncode == 0, self.log()
+        assert self.process.returncode == 0, f"exit code {self.process.returncode}\n{self.log()}"
         assert "panicked" not in self.log(), self.log()
 
     def client(self, user="root", password=None, token=None, **options):
@@ -126,6 +127,44 @@ class Server:
         wire = Wire(self.address, authorization)
         self._clients.append(wire)
         return wire
+
+
+class Upstream:
+    """Stands for a Milvus: answers every call with nothing, and remembers which it got."""
+
+    def __init__(self):
+        self.called = []
+        self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(4), handlers=(self,))
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
+
+    def service(self, call):
+        """What gRPC asks a handler of all methods."""
+        rpc = call.method.rsplit("/", 1)[-1]
+
+        def answer(requests, context):
+            self.called.append(rpc)
+            yield b""
+
+        return grpc.stream_stream_rpc_method_handler(answer)
+
+    def stop(self):
+        self._server.stop(None).wait()
+
+
+def forwards():
+    """Whether the server can have an upstream at all."""
+    port = "127.0.0.1:0"
+    command = [BINARY, "--listen", port, "--admin-listen", "off", "--store", "memory:"]
+    result = subprocess.run(
+        [*command, "--upstream", "no url"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=clean_environment(),
+        text=True,
+        timeout=START_SECONDS,
+    )
+    return "not supported" not in result.stderr
 
 
 class Blocking:

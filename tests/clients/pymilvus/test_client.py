@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from pymilvus import MilvusException
+from pymilvus import MilvusClient, MilvusException
 
 from facts import BUILT_IN_GROUPS, GRANT_CHECK, GROUP_CHECK, GROUP_TAKEN, NO_ROLE, PUBLIC_GRANTS
-from harness import PASSWORD, add_user, grants, refused
+from harness import PASSWORD, ROOT_PASSWORD, add_user, grants, refused
 
 
 def users(client):
@@ -31,6 +31,22 @@ class TestConnection:
         detail = client.get_server_version(detail=True)
         assert set(detail) == {"version", "build_time", "git_commit", "go_version", "deploy_mode"}
         assert detail["version"] == client.get_server_version()
+
+
+def test_clients_that_share_a_connection(server):
+    """As pymilvus does it for clients of one address and one login, unless told otherwise."""
+    uri = f"http://{server.address}"
+    first = MilvusClient(uri, user="root", password=ROOT_PASSWORD)
+    first.create_database("db1")
+    second = MilvusClient(uri, token=f"root:{ROOT_PASSWORD}", db_name="db1")
+    for client in (first, second):
+        client.create_role(f"r{client is second:d}")
+        client.grant_privilege_v2(f"r{client is second:d}", "Search", "c1")
+    assert grants(first, "r0", db_name="*") == [("Collection", "default", "c1", "Search")]
+    assert grants(first, "r1", db_name="*") == [("Collection", "db1", "c1", "Search")]
+    first.close()
+    assert second.list_roles() == ["admin", "public", "r0", "r1"]
+    second.close()
 
 
 class TestUsers:
@@ -91,8 +107,8 @@ class TestUsers:
         client.create_user("u" * 32, PASSWORD)
         assert "u" * 32 in users(client)
         name = "u" * 33
-        start = f"invalid username {name} with length 33, the length of username must be less than "
-        with refused(1100, containing=start, legacy=5):
+        words = f"invalid username {name} with length 33, the length of username must be less than "
+        with refused(1100, containing=words, legacy=5):
             client.create_user(name, PASSWORD)
 
     @pytest.mark.parametrize("password, length", [("", 0), ("12345", 5), ("x" * 73, 73), ("é" * 37, 74)])
@@ -704,8 +720,8 @@ class TestGrantErrors:
         assert error.value.is_input_error
 
     def test_long_database_name_v2(self, client):
-        start = "the length of a database name must be less than 255 characters: invalid database name"
-        with refused(802, containing=start, legacy=1):
+        words = "the length of a database name must be less than 255 characters: invalid database name"
+        with refused(802, containing=words, legacy=1):
             client.grant_privilege_v2("r1", "Search", "c1", db_name="d" * 256)
 
     @pytest.mark.parametrize(
@@ -747,10 +763,7 @@ class TestGrantErrors:
         # Empty, it has no level.
         client.grant_privilege_v2("r1", "g1", "c1", db_name="db1")
         client.add_privileges_to_group("g1", ["CreateDatabase"])
-        text = (
-            "dbName and collectionName should be * for the cluster level privilege: g1: "
-            "invalid parameter"
-        )
+        text = "dbName and collectionName should be * for the cluster level privilege: g1: invalid parameter"
         with refused(1100, text, legacy=41):
             client.grant_privilege_v2("r1", "g1", "c2", db_name="db1")
 
@@ -781,8 +794,7 @@ class TestPrivilegeGroups:
 
     def test_the_built_in_ones(self, client):
         listed = [
-            (group["privilege_group"], list(group["privileges"]))
-            for group in client.list_privilege_groups()
+            (group["privilege_group"], list(group["privileges"])) for group in client.list_privilege_groups()
         ]
         assert listed == list(BUILT_IN_GROUPS.items())
 
@@ -834,7 +846,7 @@ class TestPrivilegeGroups:
             client.create_privilege_group(name)
 
     @pytest.mark.parametrize(
-        "name, start",
+        "name, words",
         [
             ("1g", "1g: invalid privilege group name[privilegeGroup=the first character of "),
             (" g", " g: invalid privilege group name[privilegeGroup=the first character of "),
@@ -843,13 +855,13 @@ class TestPrivilegeGroups:
         ],
         ids=["digit", "blank", "any", "long"],
     )
-    def test_bad_name(self, client, name, start):
+    def test_bad_name(self, client, name, words):
         for call in (
             lambda: client.create_privilege_group(name),
             lambda: client.drop_privilege_group(name),
             lambda: client.add_privileges_to_group(name, ["Search"]),
         ):
-            with refused(1402, containing=start, legacy=1) as error:
+            with refused(1402, containing=words, legacy=1) as error:
                 call()
             assert error.value.is_input_error
 

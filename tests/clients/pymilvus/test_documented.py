@@ -21,16 +21,11 @@ def role_a(client):
 def privilege_group_1(client):
     """privilege_group.md, up to the removal."""
     client.create_privilege_group(group_name="privilege_group_1")
-    client.add_privileges_to_group(
-        group_name="privilege_group_1", privileges=["Query", "Search"]
-    )
+    client.add_privileges_to_group(group_name="privilege_group_1", privileges=["Query", "Search"])
 
 
 def listed_groups(client):
-    return {
-        group["privilege_group"]: set(group["privileges"])
-        for group in client.list_privilege_groups()
-    }
+    return {group["privilege_group"]: set(group["privileges"]) for group in client.list_privilege_groups()}
 
 
 def test_create_and_list_a_privilege_group(client, privilege_group_1):
@@ -237,19 +232,13 @@ def test_revoke_privilege_v2_as_shown(client):
     """revoke_privilege_v2.md. The page creates the role read_only and goes on with db_read_only, and it
     misspells the last call."""
     client.create_privilege_group(group_name="my_privilege_group")
-    client.add_privileges_to_group(
-        group_name="my_privilege_group", privileges=["DescribeDatabase"]
-    )
+    client.add_privileges_to_group(group_name="my_privilege_group", privileges=["DescribeDatabase"])
     client.create_role(role_name="db_read_only")
-    client.grant_privilege_v2(
-        role_name="db_read_only", privilege="my_privilege_group", collection_name="*"
-    )
+    client.grant_privilege_v2(role_name="db_read_only", privilege="my_privilege_group", collection_name="*")
     assert [g["privilege"] for g in client.describe_role("db_read_only")["privileges"]] == [
         "my_privilege_group"
     ]
-    client.revoke_privilege_v2(
-        role_name="db_read_only", privilege="my_privilege_group", collection_name="*"
-    )
+    client.revoke_privilege_v2(role_name="db_read_only", privilege="my_privilege_group", collection_name="*")
     assert client.describe_role("db_read_only")["privileges"] == []
 
 

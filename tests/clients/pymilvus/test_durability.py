@@ -136,6 +136,11 @@ def test_one_process_at_a_time(start, store):
     server.client().create_role("r1")
 
 
+@pytest.mark.parametrize("number", range(10))
+def test_stops_right_after_the_start(start, number):
+    start().stop()
+
+
 def test_stops_with_clients_connected(start):
     server = start()
     client = server.client(token=f"root:{ROOT_PASSWORD}")

@@ -1,11 +1,12 @@
-"""Who may do what. Calls of the data plane reach an upstream, of which there is none here: where they are
-allowed, they end in UNIMPLEMENTED."""
+"""Who may do what.
+
+Calls of the data plane are decided where they are forwarded, so their decisions are tested with an upstream
+behind the server. Without one they end in UNIMPLEMENTED for everybody."""
 
 import itertools
 
 import grpc
 import pytest
-from google.protobuf import message_factory
 from pymilvus.grpc_gen import common_pb2
 
 from facts import CLUSTER_LEVEL
@@ -16,6 +17,7 @@ from harness import (
     base64_text,
     denial,
     denied,
+    grants,
     refused,
     rpc_error,
 )
@@ -24,16 +26,26 @@ PERMISSION_DENIED = grpc.StatusCode.PERMISSION_DENIED
 UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED
 
 
-def decision(wire, rpc, request=None, metadata=(), **fields):
+# Calls that are answered here, among those of the tests below.
+SERVED = frozenset(
+    """
+    CreateCredential UpdateCredential DeleteCredential ListCredUsers CreateRole AlterRole DropRole
+    OperateUserRole SelectRole SelectUser OperatePrivilege OperatePrivilegeV2 SelectGrant
+    CreatePrivilegeGroup DropPrivilegeGroup ListPrivilegeGroups OperatePrivilegeGroup BackupRBAC
+    RestoreRBAC Connect GetVersion CheckHealth GetComponentStates AllocTimestamp CreateDatabase
+    DropDatabase AlterDatabase ListDatabases DescribeDatabase ShowCollections AddUserTags DeleteUserTags
+    GetUserTags ListUsersWithTag CreateRowPolicy DropRowPolicy ListRowPolicies
+    """.split()
+)
+
+
+def decision(wire, rpc, metadata=(), **fields):
     """None if the caller may, else the text of the refusal."""
     try:
-        wire.call(rpc, request, metadata=metadata, **fields)
+        wire.call(rpc, metadata=metadata, **fields)
     except grpc.RpcError as error:
-        if error.code() == PERMISSION_DENIED:
-            return error.details()
-        assert error.code() == UNIMPLEMENTED, error
-        assert rpc in error.details()
-        assert "--upstream" in error.details()
+        assert error.code() == PERMISSION_DENIED, error
+        return error.details()
     return None
 
 
@@ -78,6 +90,7 @@ DECISIONS = {
     "nothing": (
         [],
         [
+            # By the role public.
             may("DescribeCollection", "db1", "c1"),
             may("DescribeIndex", "db1", "c1"),
             may("ListAliases", "db1", "c1"),
@@ -494,8 +507,8 @@ DECISIONS = {
     ),
 }
 
-@pytest.fixture
-def prepared(root):
+
+def prepare(root):
     """Two databases and two users, u1 with the role r1."""
     for database in ("db1", "db2"):
         root.create_database(database)
@@ -505,50 +518,117 @@ def prepared(root):
     return root
 
 
-@pytest.mark.parametrize("case", DECISIONS)
-def test_decisions(server, prepared, case):
+@pytest.fixture
+def prepared(root):
+    return prepare(root)
+
+
+@pytest.fixture
+def gateway(start, upstream):
+    """A server with an upstream."""
+    return start("--upstream", f"http://127.0.0.1:{upstream.port}")
+
+
+@pytest.fixture
+def behind(gateway):
+    """The client of root, after the same preparation."""
+    return prepare(gateway.client())
+
+
+def check_decisions(root, wire, case, served):
     given, calls = DECISIONS[case]
     for grant in given:
-        grant(prepared)
-    wire = server.wire("u1")
+        grant(root)
+    calls = [call for call in calls if (call[0] in SERVED) == served]
     got = [(rpc, fields, decision(wire, rpc, **fields)) for rpc, fields, _ in calls]
     assert got == calls
 
 
-def test_the_union_of_roles_decides(server, prepared):
-    prepared.create_role("r2")
-    prepared.grant_role("u1", "r2")
-    prepared.grant_privilege_v2("r1", "Flush", "c1")
-    prepared.grant_privilege_v2("r2", "Flush", "c2")
-    wire = server.wire("u1")
+def cases(served):
+    """The cases that have such calls."""
+    return [
+        case
+        for case, (_, calls) in DECISIONS.items()
+        if any((rpc in SERVED) == served for rpc, _, _ in calls)
+    ]
+
+
+@pytest.mark.parametrize("case", cases(served=True))
+def test_decisions(server, prepared, case):
+    check_decisions(prepared, server.wire("u1"), case, served=True)
+
+
+@pytest.mark.parametrize("case", cases(served=False))
+def test_decisions_of_the_data_plane(gateway, behind, case):
+    check_decisions(behind, gateway.wire("u1"), case, served=False)
+
+
+def test_only_what_is_allowed_is_forwarded(gateway, behind, upstream):
+    behind.grant_privilege_v2("r1", "Search", "c1", db_name="db1")
+    wire = gateway.wire("u1")
+    assert decision(wire, "Search", db_name="db1", collection_name="c1") is None
+    assert decision(wire, "Query", db_name="db1", collection_name="c1") is not None
+    assert decision(wire, "ListCredUsers") is not None
+    assert upstream.called == ["Search"]
+
+
+def test_the_union_of_roles_decides(gateway, behind):
+    behind.create_role("r2")
+    behind.grant_role("u1", "r2")
+    behind.grant_privilege_v2("r1", "Flush", "c1")
+    behind.grant_privilege_v2("r2", "Flush", "c2")
+    wire = gateway.wire("u1")
     assert decision(wire, "Flush", collection_names=["c1", "c2"]) is None
     assert decision(wire, "Flush", collection_names=["c1", "c3"]) == denial("Flush", database="default")
 
 
+DB1, DB2, EMPTY = ((("dbname", name),) for name in ("db1", "db2", ""))
+
+
 def test_the_database_of_the_call(server, prepared):
     """That of the request, else that of the connection, else the default."""
-    prepared.grant_privilege_v2("r1", "Search", "c1", db_name="db1")
+    prepared.grant_privilege_v2("r1", "AlterDatabase", "*", db_name="db1")
     wire = server.wire("u1")
-    db1, db2, empty = ((("dbname", name),) for name in ("db1", "db2", ""))
+    assert decision(wire, "AlterDatabase", db_name="db1") is None
+    assert decision(wire, "AlterDatabase", metadata=DB2, db_name="db1") is None
+    assert decision(wire, "AlterDatabase", metadata=DB1) is None
+    for metadata, fields, database in [
+        ((), {}, "default"),
+        (EMPTY, {}, "default"),
+        (DB2, {}, "db2"),
+        (DB1, {"db_name": "db2"}, "db2"),
+        (DB1, {"db_name": "default"}, "default"),
+    ]:
+        refusal = decision(wire, "AlterDatabase", metadata=metadata, **fields)
+        assert refusal == denial("AlterDatabase", database=database)
+
+
+def test_the_database_of_a_forwarded_call(gateway, behind):
+    behind.grant_privilege_v2("r1", "Search", "c1", db_name="db1")
+    wire = gateway.wire("u1")
     on_c1 = {"collection_name": "c1"}
-    assert decision(wire, "Search", metadata=db1, **on_c1) is None
-    assert decision(wire, "Search", metadata=db2, **on_c1) == denial("Search", database="db2")
-    assert decision(wire, "Search", metadata=empty, **on_c1) == denial("Search", database="default")
-    assert decision(wire, "Search", metadata=db2, db_name="db1", **on_c1) is None
-    assert decision(wire, "Search", metadata=db1, db_name="db2", **on_c1) == denial("Search", database="db2")
+    assert decision(wire, "Search", metadata=DB1, **on_c1) is None
+    assert decision(wire, "Search", metadata=DB2, db_name="db1", **on_c1) is None
+    for metadata, fields, database in [
+        (EMPTY, on_c1, "default"),
+        (DB2, on_c1, "db2"),
+        (DB1, on_c1 | {"db_name": "db2"}, "db2"),
+    ]:
+        refusal = decision(wire, "Search", metadata=metadata, **fields)
+        assert refusal == denial("Search", database=database)
 
 
-def test_renaming_into_another_database(server, prepared):
-    prepared.grant_privilege_v2("r1", "DatabaseAdmin", "*", db_name="db1")
-    wire = server.wire("u1")
+def test_renaming_into_another_database(gateway, behind):
+    behind.grant_privilege_v2("r1", "DatabaseAdmin", "*", db_name="db1")
+    wire = gateway.wire("u1")
     move = {"db_name": "db1", "oldName": "c1", "newName": "c1", "newDBName": "db2"}
     assert decision(wire, "RenameCollection", **move) == denial("RenameCollection")
-    prepared.grant_privilege_v2("r1", "DatabaseAdmin", "*", db_name="*")
+    behind.grant_privilege_v2("r1", "DatabaseAdmin", "*", db_name="*")
     assert decision(wire, "RenameCollection", **move) is None
 
 
 class TestEveryRpc:
-    """Without a privilege."""
+    """For a user without privileges."""
 
     # What the role public grants to everyone.
     PUBLIC = {"DescribeCollection", "ListAliases", "IndexDetail"}
@@ -564,12 +644,11 @@ class TestEveryRpc:
         name = common_pb2.ObjectPrivilege.Name(number)
         return name.removeprefix("Privilege")
 
-    def test_with_a_privilege_is_refused(self, server, prepared):
-        wire = server.wire("u1")
+    def check(self, wire, served):
         wrong, checked = {}, 0
         for method in SERVICE.methods:
             privilege = self.NEWER.get(method.name, self.privilege(method))
-            if privilege is None:
+            if privilege is None or (method.name in SERVED) != served:
                 continue
             database = "*" if privilege in CLUSTER_LEVEL else "default"
             want = None if privilege in self.PUBLIC else denial(privilege, database=database)
@@ -578,16 +657,26 @@ class TestEveryRpc:
             if got != want:
                 wrong[method.name] = (got, want)
         assert wrong == {}
-        assert checked > 100
+        return checked
+
+    def test_that_is_served(self, server, prepared):
+        assert self.check(server.wire("u1"), served=True) == 30
+
+    def test_that_is_forwarded(self, gateway, behind):
+        assert self.check(gateway.wire("u1"), served=False) > 75
 
     OPEN = """
-        Connect GetVersion CheckHealth GetComponentStates AllocTimestamp CalcDistance
-        ComputePhraseMatchSlop RunAnalyzer ListDatabases ShowCollections
+        Connect GetVersion CheckHealth GetComponentStates AllocTimestamp ListDatabases ShowCollections
     """.split()
+    OPEN_BEHIND = ["CalcDistance", "ComputePhraseMatchSlop", "RunAnalyzer", "HasCollection"]
 
     @pytest.mark.parametrize("rpc", OPEN)
     def test_open_to_users(self, server, prepared, rpc):
         assert decision(server.wire("u1"), rpc) is None
+
+    @pytest.mark.parametrize("rpc", OPEN_BEHIND)
+    def test_forwarded_for_users(self, gateway, behind, rpc):
+        assert decision(gateway.wire("u1"), rpc) is None
 
     # The RPCs without an annotation that are not open, with what they need.
     CLASSIFIED = {
@@ -608,27 +697,24 @@ class TestEveryRpc:
         "GetReplicateInfo": "UpdateReplicateConfiguration",
     }
 
-    @pytest.mark.parametrize("rpc", CLASSIFIED)
-    def test_without_an_annotation(self, server, prepared, rpc):
-        if rpc not in SERVICE.methods_by_name:
-            pytest.skip("not in this pymilvus")
-        wire = server.wire("u1")
+    @pytest.mark.parametrize("rpc", [rpc for rpc in CLASSIFIED if rpc in SERVICE.methods_by_name])
+    def test_without_an_annotation(self, gateway, behind, rpc):
+        wire = gateway.wire("u1")
         refusal = decision(wire, rpc)
         assert refusal is not None and "permission deny to u1" in refusal
-        privilege = self.CLASSIFIED[rpc]
-        prepared.grant_privilege_v2("r1", privilege, "*", db_name="*")
+        behind.grant_privilege_v2("r1", self.CLASSIFIED[rpc], "*", db_name="*")
         assert decision(wire, rpc) is None
 
     ROOT_ONLY = ["Dummy", "RegisterLink", "ListIndexedSegment", "DescribeSegmentIndexData"]
 
     @pytest.mark.parametrize("rpc", ROOT_ONLY)
-    def test_of_root_alone(self, server, prepared, rpc):
-        prepared.grant_privilege_v2("r1", "All", "*", db_name="*")
-        refusal = decision(server.wire("u1"), rpc)
+    def test_of_root_alone(self, gateway, behind, rpc):
+        behind.grant_privilege_v2("r1", "All", "*", db_name="*")
+        refusal = decision(gateway.wire("u1"), rpc)
         assert refusal is not None and "permission deny to u1" in refusal
-        assert decision(server.wire(), rpc) is None
-        prepared.grant_role("u1", "admin")
-        assert decision(server.wire("u1"), rpc) is None
+        assert decision(gateway.wire(), rpc) is None
+        behind.grant_role("u1", "admin")
+        assert decision(gateway.wire("u1"), rpc) is None
 
     def test_of_telemetry(self, server, prepared):
         service = "/milvus.proto.milvus.ClientTelemetryService"
@@ -637,29 +723,32 @@ class TestEveryRpc:
                 server.wire("u1").raw(f"{service}/{rpc}", b"")
             assert caught.value.code() in (PERMISSION_DENIED, UNIMPLEMENTED)
 
-    @pytest.mark.parametrize("rpc", ["CreateReplicateStream", "DumpMessages"])
-    def test_streams(self, server, prepared, rpc):
-        def call(wire):
-            path = f"/{SERVICE.full_name}/{rpc}"
-            if rpc == "DumpMessages":
-                return list(wire.channel.unary_stream(path)(b"", metadata=wire._metadata(()), timeout=10))
-            stream = wire.channel.stream_stream(path)
-            return list(stream(iter([b""]), metadata=wire._metadata(()), timeout=10))
+    STREAMS = {
+        "CreateReplicateStream": "UpdateReplicateConfiguration",
+        "DumpMessages": "ManageOwnership",
+    }
 
-        privilege = {
-            "CreateReplicateStream": "UpdateReplicateConfiguration",
-            "DumpMessages": "ManageOwnership",
-        }[rpc]
-        with rpc_error(PERMISSION_DENIED, containing=[f"Privilege{privilege}: permission deny to u1"]):
-            call(server.wire("u1"))
-        prepared.grant_privilege_v2("r1", privilege, "*", db_name="*")
-        for user in ("u1", "root"):
-            wire = server.wire("u1") if user == "u1" else server.wire()
-            with rpc_error(UNIMPLEMENTED, containing=[rpc, "--upstream"]):
-                call(wire)
+    @staticmethod
+    def stream(wire, rpc):
+        stream = wire.channel.stream_stream(f"/{SERVICE.full_name}/{rpc}")
+        return list(stream(iter([b""]), metadata=wire._metadata(()), timeout=10))
 
-    def test_of_the_data_plane_names_what_is_missing(self, wire):
-        """Root may, but there is nothing to forward to."""
+    @pytest.mark.parametrize("rpc", STREAMS)
+    def test_streams(self, wire, rpc):
+        with rpc_error(UNIMPLEMENTED, containing=[rpc, "--upstream"]):
+            self.stream(wire, rpc)
+
+    @pytest.mark.parametrize("rpc", STREAMS)
+    def test_forwarded_streams(self, gateway, behind, rpc):
+        privilege = self.STREAMS[rpc]
+        words = [f"Privilege{privilege}: permission deny to u1"]
+        with rpc_error(PERMISSION_DENIED, containing=words):
+            self.stream(gateway.wire("u1"), rpc)
+        behind.grant_privilege_v2("r1", privilege, "*", db_name="*")
+        assert self.stream(gateway.wire("u1"), rpc) == [b""]
+
+    def test_without_an_upstream(self, wire):
+        """The refusal says which call it was, and what is missing."""
         for rpc in ("Search", "Query", "Insert", "CreateCollection", "DescribeCollection", "Flush"):
             with rpc_error(UNIMPLEMENTED, containing=[rpc, "--upstream"]):
                 wire.call(rpc)
@@ -819,11 +908,20 @@ class TestAcknowledgedIsInForce:
             lambda: prepared.revoke_privilege_v2("r1", "SelectOwnership", "*", db_name="*"),
         )
 
-    def test_grants_on_a_collection(self, server, prepared):
+    def test_grants_on_a_database(self, server, prepared):
         self.check(
             server,
-            lambda: prepared.grant_privilege("r1", "Collection", "Search", "c1", "db1"),
-            lambda: prepared.revoke_privilege("r1", "Collection", "Search", "c1", "db1"),
+            lambda: prepared.grant_privilege("r1", "Global", "DescribeDatabase", "*", "db1"),
+            lambda: prepared.revoke_privilege("r1", "Global", "DescribeDatabase", "*", "db1"),
+            "DescribeDatabase",
+            db_name="db1",
+        )
+
+    def test_grants_on_a_collection(self, gateway, behind):
+        self.check(
+            gateway,
+            lambda: behind.grant_privilege("r1", "Collection", "Search", "c1", "db1"),
+            lambda: behind.revoke_privilege("r1", "Collection", "Search", "c1", "db1"),
             "Search",
             db_name="db1",
             collection_name="c1",
@@ -869,10 +967,13 @@ class TestAcknowledgedIsInForce:
         assert decision(wire, "ListCredUsers") is None
         prepared.revoke_privilege_v2("public", "SelectOwnership", "*", db_name="*")
         assert decision(wire, "ListCredUsers") == denial("SelectOwnership")
-        prepared.revoke_privilege("public", "Global", "DescribeCollection", "*", db_name="*")
-        assert decision(wire, "DescribeCollection", collection_name="c1") == denial(
-            "DescribeCollection", database="default"
-        )
+
+    def test_of_what_public_had_at_first(self, gateway, behind):
+        wire = gateway.wire("u1")
+        assert decision(wire, "DescribeCollection", collection_name="c1") is None
+        behind.revoke_privilege("public", "Global", "DescribeCollection", "*", db_name="*")
+        refusal = decision(wire, "DescribeCollection", collection_name="c1")
+        assert refusal == denial("DescribeCollection", database="default")
 
 
 class TestVisibleDatabases:
@@ -922,18 +1023,19 @@ class TestVisibleDatabases:
 
     def test_use_database(self, server, prepared):
         prepared.grant_privilege_v2("r1", "DatabaseReadOnly", "*", db_name="db1")
+        prepared.grant_privilege_v2("r1", "ManageOwnership", "*", db_name="*")
+        prepared.create_role("r2")
         client = server.client("u1")
         client.use_database("db1")
         with denied("DescribeDatabase", database="db2"):
             client.use_database("db2")
         # The used database stays the one before.
-        with denied("Query", database="db1"):
-            client.query("c1", filter="id > 0", output_fields=["id"])
+        client.grant_privilege_v2("r2", "Search", "c1")
+        assert grants(prepared, "r2", db_name="*") == [("Collection", "db1", "c1", "Search")]
 
     def test_connecting_with_a_database(self, server, prepared):
-        client = server.client("u1", db_name="db1")
-        with denied("Query", database="db1"):
-            client.query("c1", filter="id > 0", output_fields=["id"])
+        server.client(db_name="db1").grant_privilege_v2("r1", "Search", "c1")
+        assert grants(prepared, "r1", db_name="*") == [("Collection", "db1", "c1", "Search")]
 
     def test_dropping_a_database_hides_it(self, server, prepared):
         prepared.grant_privilege_v2("r1", "Search", "c1", db_name="db1")

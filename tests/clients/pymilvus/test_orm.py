@@ -15,9 +15,7 @@ class Connection:
     def __init__(self, server, user="root", password=ROOT_PASSWORD, **options):
         self.alias = uuid.uuid4().hex
         host, port = server.address.rsplit(":", 1)
-        connections.connect(
-            self.alias, host=host, port=port, user=user, password=password, **options
-        )
+        connections.connect(self.alias, host=host, port=port, user=user, password=password, **options)
 
     def __getattr__(self, name):
         function = getattr(utility, name, None) or getattr(db, name)
@@ -176,8 +174,7 @@ class TestRoles:
 
 def items(info):
     return [
-        (g.object, g.db_name, g.object_name, g.role_name, g.privilege, g.grantor_name)
-        for g in info.groups
+        (g.object, g.db_name, g.object_name, g.role_name, g.privilege, g.grantor_name) for g in info.groups
     ]
 
 

@@ -1,6 +1,5 @@
 """What the server says about its own interface, by gRPC reflection."""
 
-import grpc
 import pytest
 from google.protobuf import descriptor_pb2
 from grpc_reflection.v1alpha import reflection_pb2
@@ -34,10 +33,10 @@ def services(wire, version):
     return {service.name for service in answer.list_services_response.service}
 
 
-def files(wire, version):
-    """All files of the served interface with their imports, by name, as bytes."""
+def files(wire, version, service="milvus.proto.milvus.MilvusService"):
+    """All files of a service with their imports, by name, as bytes."""
     found = {}
-    wanted = [{"file_containing_symbol": service} for service in sorted(services(wire, version))]
+    wanted = [{"file_containing_symbol": service}]
     while wanted:
         imports = set()
         for answer in reflect(wire, version, wanted):
@@ -54,6 +53,17 @@ def files(wire, version):
 def test_lists_exactly_what_is_served(wire, version):
     listed = services(wire, version)
     assert listed - MAY_BE_SERVED == SERVED
+
+
+@both_versions
+@pytest.mark.parametrize("service", sorted(SERVED))
+def test_describes_what_it_lists(wire, version, service):
+    described = {
+        f"{file.package}.{declared.name}"
+        for file in map(descriptor_pb2.FileDescriptorProto.FromString, files(wire, version, service).values())
+        for declared in file.service
+    }
+    assert service in described
 
 
 def test_the_interface_is_the_published_one(wire, tmp_path, capsys):

@@ -1,16 +1,17 @@
 """The wire itself: what pymilvus does not show, and what it never sends."""
 
 import random
+import socket
 import threading
 import time
 
 import grpc
 import pytest
-from google.protobuf import message_factory
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from facts import GRANT_CHECK, GROUP_CHECK, GROUP_TAKEN, NO_ROLE, RESTORE_CHECK
-from harness import PASSWORD, SERVICE, Wire, add_user, base64_text, not_logged_in, rpc_error
+from harness import PASSWORD, SERVICE, Wire, add_user, base64_text, rpc_error
 
 DEADLINE_EXCEEDED = grpc.StatusCode.DEADLINE_EXCEEDED
 INVALID_ARGUMENT = grpc.StatusCode.INVALID_ARGUMENT
@@ -55,8 +56,10 @@ SERVED = """
     RestoreRBAC Connect GetVersion CheckHealth GetComponentStates AllocTimestamp CreateDatabase
     DropDatabase AlterDatabase ListDatabases DescribeDatabase ShowCollections
 """.split()
-# Not served by Milvus either; a client has to notice it.
-REFUSED = "AddUserTags DeleteUserTags GetUserTags ListUsersWithTag".split()
+# Not served by Milvus either, or not yet; a client has to notice it.
+REFUSED = """
+    AddUserTags DeleteUserTags GetUserTags ListUsersWithTag CreateRowPolicy DropRowPolicy ListRowPolicies
+""".split()
 
 
 class TestStatus:
@@ -177,7 +180,6 @@ def restore(**lists):
 
 
 EMPTY = "should be not empty: invalid parameter[expected=not empty][actual=]"
-INVALID = ": invalid parameter"
 TOO_SHORT = "invalid password length: invalid parameter[5 out of range 6 <= value <= 72]"
 NOT_BASE64 = "illegal base64 data at input byte 0"
 NEW_USER = {"username": "u2", "password": base64_text(PASSWORD)}
@@ -186,7 +188,6 @@ NEW_PASSWORD = {
     "oldPassword": base64_text(PASSWORD),
     "newPassword": base64_text("new password"),
 }
-PRIVILEGE = "privilege"
 
 # RPC, request, code, legacy code, reason. A reason that ends in … is matched on what is before it.
 ERRORS = [
@@ -664,9 +665,7 @@ def test_error_of_an_unknown_database(wire):
     check_error(status, 800, 1, "database not found[database=nope]")
     assert dict(status.extra_info) == {"is_input_error": "true"}
     for rpc in ("DescribeDatabase", "AlterDatabase", "DropDatabase"):
-        check_error(
-            wire.call(rpc, db_name="nope").status, 800, 1, "database not found[database=nope]"
-        )
+        check_error(wire.call(rpc, db_name="nope").status, 800, 1, "database not found[database=nope]")
 
 
 class TestRevision:
@@ -774,14 +773,6 @@ class TestRevision:
     def test_is_a_number(self, wire, demanded):
         with rpc_error(INVALID_ARGUMENT, containing=["milvus-rbac-min-revision"]):
             wire.call("SelectRole", metadata=[("milvus-rbac-min-revision", demanded)])
-
-    def test_is_not_told_to_strangers(self, server):
-        with not_logged_in() as caught:
-            server.wire("root", "wrong password").call(
-                "GetVersion", metadata=[("milvus-rbac-min-revision", "x")]
-            )
-        metadata = dict((*caught.value.initial_metadata(), *caught.value.trailing_metadata()))
-        assert "milvus-rbac-revision" not in metadata
 
 
 class TestHealth:
@@ -935,7 +926,7 @@ class TestSelectGrant:
         (("Global", "c1", "db1"), [("db1", "c1", "g1")]),
         (("Global", "*", "db1"), []),
         (("User", "*", "*"), []),
-        (("Collection", "c2", "db1"), [],),
+        (("Collection", "c2", "db1"), []),
     ]
 
     @pytest.mark.parametrize("lookup, expected", LOOKUPS)
@@ -1191,15 +1182,21 @@ class TestHostileInput:
         ("CreatePrivilegeGroup", b"\x12\x03\xed\xa0\x80"),
         ("DescribeDatabase", b"\x12\x01\xff"),
         ("OperatePrivilegeV2", b"\x12\x04\x0a\x02\xff\xfe"),
-        # What the check of privileges reads from calls of the data plane.
-        ("Query", b"\x1a\x02\xff\xfe"),
-        ("Search", b"\x12\x02\xff\xfe"),
     ]
 
     @pytest.mark.parametrize("rpc, payload", NOT_UTF8)
     def test_text_that_is_not_utf8(self, wire, rpc, payload):
         with rpc_error(INVALID_ARGUMENT):
             wire.raw(path(rpc), payload)
+
+    @pytest.mark.parametrize("payload", [b"\x12\x02\xff\xfe", b"\x1a\x02\xff\xfe", b"\x1a\x10abc"])
+    def test_what_is_forwarded_is_read_before(self, start, upstream, payload):
+        """As far as it says what the call is about."""
+        wire = start("--upstream", f"http://127.0.0.1:{upstream.port}").wire()
+        for rpc in ("Query", "Search", "Insert"):
+            with rpc_error(INVALID_ARGUMENT):
+                wire.raw(path(rpc), payload)
+        assert upstream.called == []
 
     TRUNCATED = [
         b"\x12\x10abc",  # a text of 16 bytes with 3
@@ -1243,26 +1240,29 @@ class TestHostileInput:
         assert not_final == {}
 
     def test_unknown_fields_are_ignored(self, wire):
-        known = message_factory.GetMessageClass(
-            SERVICE.methods_by_name["SelectRole"].output_type
-        ).FromString(wire.raw(path("SelectRole"), b"\xfa\x7f\x03abc\xc8\x3e\x01"))
-        assert [result.role.name for result in known.results] == ["admin", "public", "r1"]
+        data = wire.raw(path("SelectRole"), b"\xfa\x7f\x03abc\xc8\x3e\x01")
+        results = milvus_pb2.SelectRoleResponse.FromString(data).results
+        assert [result.role.name for result in results] == ["admin", "public", "r1"]
 
     def test_odd_metadata(self, server, wire):
-        for key, value in [
-            ("authorization", "x" * 6000),
-            ("authorization", base64_text("a" * 4000 + ":b")),
-            ("authorization", base64_text(b"\xff\xfe:\xff")),
-            ("authorization", base64_text("\0:\0")),
+        for authorization in [
+            "x" * 6000,
+            base64_text("a" * 4000 + ":b"),
+            base64_text(b"\xff\xfe:\xff"),
+            base64_text("\0:\0"),
         ]:
-            stranger = Wire(server.address, value)
+            stranger = Wire(server.address, authorization)
             with rpc_error(grpc.StatusCode.UNAUTHENTICATED):
                 stranger.call("GetVersion")
             stranger.close()
         for database in ("a/b", "*", "a" * 4000, "../..", "\x7e" * 10):
-            status = wire.call("Connect", metadata=[("dbname", database)]).status
-            assert status.code in (800, 802)
-            assert len(status.reason) < 8192
+            try:
+                status = wire.call("Connect", metadata=[("dbname", database)]).status
+            except grpc.RpcError as error:
+                assert error.code() == INVALID_ARGUMENT
+            else:
+                assert status.code in (800, 802)
+                assert len(status.reason) < 4096
 
     def test_binary_metadata(self, wire):
         wire.ok("GetVersion", metadata=[("dbname-bin", b"\x00\xff"), ("x-odd", "")])
@@ -1270,15 +1270,15 @@ class TestHostileInput:
     def test_calls_that_are_given_up(self, server):
         for _ in range(50):
             wire = Wire(server.address, base64_text("root:Milvus"))
-            with pytest.raises(grpc.RpcError):
-                wire.call("CreateRole", entity={"name": ""}, timeout=0.0001)
+            call = wire.channel.unary_unary(path("ListCredUsers"))
+            calls = [call.future(b"", metadata=wire._metadata(()), timeout=30) for _ in range(4)]
+            assert all(call.cancel() or call.done() for call in calls)
             wire.close()
 
     def test_bytes_that_are_not_http2(self, server):
-        import socket
-
         host, port = server.address.rsplit(":", 1)
-        for payload in (b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 500):
+        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        for payload in (b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", preface + b"\xff" * 500):
             with socket.create_connection((host, int(port)), timeout=5) as connection:
                 connection.sendall(payload)
 
@@ -1288,18 +1288,14 @@ def test_many_calls_at_once(server, wire):
     wire.ok("CreateRole", entity={"name": "r1"})
     futures = []
     wires = [server.wire() for _ in range(8)]
-    request_class = message_factory.GetMessageClass(SERVICE.methods_by_name["OperatePrivilegeV2"].input_type)
     for number in range(400):
         one = wires[number % len(wires)]
         stub = one.channel.unary_unary(
-            path("OperatePrivilegeV2"),
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=message_factory.GetMessageClass(
-                SERVICE.methods_by_name["OperatePrivilegeV2"].output_type
-            ).FromString,
+            path("OperatePrivilegeV2"), response_deserializer=common_pb2.Status.FromString
         )
-        request = request_class(**v2(collection_name=f"c{number}"))
-        futures.append(stub.future(request, metadata=one._metadata(()), timeout=30))
+        request = milvus_pb2.OperatePrivilegeV2Request(**v2(collection_name=f"c{number}"))
+        data = request.SerializeToString()
+        futures.append(stub.future(data, metadata=one._metadata(()), timeout=30))
     assert {future.result().code for future in futures} == {0}
     revisions = {dict(future.initial_metadata())["milvus-rbac-revision"] for future in futures}
     assert len(revisions) == 400
