@@ -46,11 +46,10 @@ fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
             let field = |name: &str| field_number(&request, name);
             writeln!(
                 table,
-                "    MethodRow {{ path: \"/{}/{}\", name: \"{}\", streaming: {}, option: {}, database: {}, collection: {} }},",
+                "    MethodRow {{ path: \"/{}/{}\", name: \"{}\", option: {}, database: {}, collection: {} }},",
                 service.full_name(),
                 method.name(),
                 method.name(),
-                method.is_client_streaming() || method.is_server_streaming(),
                 option_row(&request, option)?,
                 field("db_name").or_else(|| field("dbName")).unwrap_or(0),
                 field("collection_name").or_else(|| field("collectionName")).unwrap_or(0),

@@ -71,12 +71,14 @@ pub async fn run(config: Config) -> Result<(), String> {
             Some(Port::bind(address, admin.into_router()).await?)
         }
     };
+    // Whoever reads the announcement may tell the process to stop.
+    let told_to_stop = told_to_stop()?;
     announce(&data, admin.as_ref())?;
 
     tokio::spawn(report_health(reporter, engine.watch_health(), stopping.clone()));
     let admin = admin.map(|port| tokio::spawn(port.serve(stopping.clone(), GRACE)));
     let data = tokio::spawn(data.serve(stopping, GRACE));
-    told_to_stop().await?;
+    told_to_stop.await;
     info!("stopping");
     stop.send_replace(true);
     if !data.await.unwrap_or(false) {
@@ -136,6 +138,10 @@ fn add_reflection(routes: Routes) -> Result<Routes, String> {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(
+                tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+            )
             .with_service_name(SERVICE_NAME)
             .with_service_name("grpc.health.v1.Health")
             .with_service_name("grpc.reflection.v1.ServerReflection")
@@ -202,12 +208,14 @@ async fn report_health(
     }
 }
 
-async fn told_to_stop() -> Result<(), String> {
+/// Listens for signals from now on; the future ends with the first.
+fn told_to_stop() -> Result<impl Future<Output = ()>, String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use crate::model::error::{Error, ErrorKind};
+use crate::model::name::MAX_PASSWORD;
 use crate::model::state::{Name, State};
 
 /// Logins that are remembered at most.
@@ -170,7 +171,10 @@ impl Drop for Place<'_> {
 /// INVARIANT: the work of a failure does not tell an unknown user from a wrong password. Defended
 /// by `tests/it/login.rs`.
 fn matches(password: &[u8], stored: Option<&str>, cost: u32) -> bool {
-    let matches = stored.is_some_and(|hash| bcrypt::verify(password, hash).unwrap_or(false));
+    // bcrypt looks at no more than that, so a longer password would pass for its beginning.
+    let fits = password.len() <= MAX_PASSWORD;
+    let matches =
+        stored.is_some_and(|hash| bcrypt::verify(password, hash).unwrap_or(false)) && fits;
     if !matches && stored.and_then(cost_of).is_none_or(|stored| stored < cost) {
         let nobody = format!("$2a${cost:02}${}", ".".repeat(53));
         let _ = bcrypt::verify(password, &nobody);

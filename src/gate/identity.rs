@@ -1,60 +1,109 @@
-//! Who is calling: the `authorization` metadata, verified.
+//! Who is calling: the credentials of a call, verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use tonic::Status;
 
-use crate::model::state::{ROOT, State};
+use crate::model::state::{Name, ROOT, State};
 use crate::passwords::Passwords;
 use crate::rpc::status;
 
 /// A login as it was sent.
-struct Login {
+pub struct Login {
     user: String,
     password: Vec<u8>,
 }
 
-/// The name of the caller.
-///
-/// # Errors
-/// The credentials are missing, unreadable or wrong. Which of user and password is wrong is not
-/// told.
-pub(super) async fn authenticate(
-    headers: &HeaderMap,
-    state: &State,
-    passwords: &Passwords,
-) -> Result<String, Status> {
-    let Login { user, password } = login(headers)?;
-    match passwords.verify(state, &user, &password).await {
-        Ok(Some(_)) => Ok(user),
-        Ok(None) => Err(status::unauthenticated(
-            "auth check failure, please check username and password are correct",
-        )),
-        Err(e) => Err(status::overloaded(&e)),
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
-/// The caller where authorization is off: the user that the credentials name, unverified, and
-/// `root` where they name nobody known. It becomes the grantor of grants.
-pub(super) fn claimed(headers: &HeaderMap, state: &State) -> String {
-    login(headers)
-        .ok()
-        .map(|login| login.user)
-        .filter(|user| state.users.contains_key(user.as_str()))
-        .unwrap_or_else(|| ROOT.to_owned())
+impl Login {
+    /// gRPC's form: the base64 of `user:password`.
+    ///
+    /// # Errors
+    /// There is no such header, or it is not of that form.
+    pub fn from_grpc(headers: &HeaderMap) -> Result<Self, Status> {
+        let header = headers.get(AUTHORIZATION).ok_or_else(missing)?;
+        Self::decoded(header.as_bytes())
+    }
+
+    fn decoded(base64: &[u8]) -> Result<Self, Status> {
+        let decoded =
+            STANDARD.decode(base64).map_err(|_| status::unauthenticated("invalid token format"))?;
+        Self::plain(&decoded)
+    }
+
+    /// Passwords may hold further colons.
+    fn plain(text: &[u8]) -> Result<Self, Status> {
+        let mut parts = text.splitn(2, |byte| *byte == b':');
+        let (Some(user), Some(password)) = (parts.next(), parts.next()) else {
+            return Err(status::unauthenticated(
+                "auth check failure, please check api key is correct",
+            ));
+        };
+        Ok(Self { user: String::from_utf8_lossy(user).into_owned(), password: password.to_vec() })
+    }
+
+    /// The caller, verified.
+    ///
+    /// # Errors
+    /// The login is wrong. Which of user and password is wrong is not told.
+    pub(super) async fn verified(
+        self,
+        state: &State,
+        passwords: &Passwords,
+    ) -> Result<Identity, Status> {
+        match passwords.verify(state, &self.user, &self.password).await {
+            Ok(Some(hash)) => Ok(Identity { user: self.user, verified: Some(hash) }),
+            Ok(None) => Err(wrong()),
+            Err(e) => Err(status::overloaded(&e)),
+        }
+    }
+
+    /// The caller where authorization is off: the user that the credentials name, unverified, and
+    /// `root` where they name nobody known. It becomes the grantor of grants.
+    pub(super) fn claimed(login: Option<Self>, state: &State) -> Identity {
+        let user = login.map(|login| login.user);
+        let known = user.filter(|user| state.users.contains_key(user.as_str()));
+        Identity { user: known.unwrap_or_else(|| ROOT.to_owned()), verified: None }
+    }
 }
 
-fn login(headers: &HeaderMap) -> Result<Login, Status> {
-    let header = headers
-        .get("authorization")
-        .ok_or_else(|| status::unauthenticated("missing authorization in header"))?;
-    let decoded = STANDARD
-        .decode(header.as_bytes())
-        .map_err(|_| status::unauthenticated("invalid token format"))?;
-    let mut parts = decoded.splitn(2, |byte| *byte == b':');
-    let (Some(user), Some(password)) = (parts.next(), parts.next()) else {
-        return Err(status::unauthenticated("auth check failure, please check api key is correct"));
-    };
-    Ok(Login { user: String::from_utf8_lossy(user).into_owned(), password: password.to_vec() })
+/// A caller whose login was verified, or need not be.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub(super) user: String,
+    /// The stored hash that the password matched; none where authorization is off.
+    verified: Option<Name>,
+}
+
+impl Identity {
+    /// Whether the login still holds in `state`.
+    ///
+    /// # Errors
+    /// The user is gone or has another password by now.
+    pub(super) fn check(&self, state: &State) -> Result<(), Status> {
+        match &self.verified {
+            None => Ok(()),
+            Some(hash)
+                if state.users.get(&*self.user).is_some_and(|u| u.password_hash == *hash) =>
+            {
+                Ok(())
+            }
+            Some(_) => Err(wrong()),
+        }
+    }
+}
+
+fn wrong() -> Status {
+    status::unauthenticated("auth check failure, please check username and password are correct")
+}
+
+fn missing() -> Status {
+    status::unauthenticated("missing authorization in header")
 }

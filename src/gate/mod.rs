@@ -5,6 +5,8 @@ mod identity;
 mod methods;
 mod peek;
 
+pub use self::identity::{Identity, Login};
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,7 @@ use crate::model::state::DEFAULT_DATABASE;
 use crate::model::visibility::{Visible, visible_databases};
 use crate::passwords::Passwords;
 use crate::rpc::status;
+use crate::storage::Revision;
 use crate::telemetry;
 use methods::{Access, Method, Requirement};
 
@@ -35,6 +38,8 @@ pub const MAX_MESSAGE: usize = 64 << 20;
 const ARRIVAL: Duration = Duration::from_secs(60);
 /// How long a call without a deadline waits for a revision.
 const REVISION_WAIT: Duration = Duration::from_secs(10);
+/// How long a call waits for one at most.
+const MAX_REVISION_WAIT: Duration = Duration::from_secs(60);
 
 /// Proof that a call passed the gate: who called, for which database, and the state on which it
 /// was decided and from which it is answered.
@@ -90,53 +95,88 @@ impl Gate {
         Self { engine, passwords, authorization }
     }
 
-    /// The identity behind `headers`, and nothing more: for services without requirements.
-    async fn identify(&self, headers: &HeaderMap) -> Result<Caller, Status> {
-        let snapshot = self.snapshot_for(headers).await?;
-        let user = if self.authorization {
-            identity::authenticate(headers, &snapshot.state, &self.passwords).await?
-        } else {
-            identity::claimed(headers, &snapshot.state)
-        };
-        let database = own_database(headers)?;
-        Ok(Caller { user, database, snapshot, sees_all: !self.authorization })
-    }
-
-    /// The state to decide on: the newest, or one that is at least as new as the caller asks.
-    async fn snapshot_for(&self, headers: &HeaderMap) -> Result<Arc<Snapshot>, Status> {
-        if let Some(wanted) = headers.get(status::MIN_REVISION) {
-            let wanted =
-                wanted.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
-                    status::malformed(&format_args!("{} is not a number", status::MIN_REVISION))
-                })?;
-            let limit = deadline(headers).unwrap_or(REVISION_WAIT);
-            self.engine.wait_for(wanted, limit).await.map_err(|reached| {
-                status::too_late(format!(
-                    "revision {wanted} was asked for, and {reached} was reached in time"
-                ))
-            })?;
+    /// Who calls.
+    ///
+    /// # Errors
+    /// The login is missing or wrong, or the state that the call asks for is not reached in time.
+    pub async fn identify(
+        &self,
+        headers: &HeaderMap,
+        login: Result<Login, Status>,
+    ) -> Result<Identity, Status> {
+        if !self.authorization {
+            self.wait_for_revision(headers).await?;
+            return Ok(Login::claimed(login.ok(), &self.engine.snapshot().state));
         }
-        Ok(self.engine.snapshot())
+        let login = login?;
+        self.wait_for_revision(headers).await?;
+        login.verified(&self.engine.snapshot().state, &self.passwords).await
     }
 
-    /// Identifies the caller, reads the message, decides. Returns the call for the service.
-    async fn admit(&self, method: &Method, request: Request) -> Result<Request, Status> {
-        let (mut parts, body) = request.into_parts();
-        let caller = self.identify(&parts.headers).await?;
-        if matches!(method.access, Access::NotServed) || method.row.streaming {
+    /// Decides whether the caller may make the call at `path`, on its encoded message. `database`
+    /// is that of the connection, empty for the default one.
+    ///
+    /// # Errors
+    /// The login no longer holds, a privilege is missing, or the call is not served.
+    pub fn admit(
+        &self,
+        identity: &Identity,
+        database: &str,
+        path: &str,
+        message: &[u8],
+    ) -> Result<Caller, Status> {
+        let method = methods::find(path).ok_or_else(|| unknown(path))?;
+        if database.len() > MAX_NAME {
+            return Err(status::malformed(&"dbname is longer than the name of a database"));
+        }
+        let database = if database.is_empty() { DEFAULT_DATABASE } else { database };
+        // INVARIANT: the newest state decides, however long the login and the message took: what
+        // was revoked before this moment is refused. Defended by `tests/it/in_force.rs`.
+        let snapshot = self.engine.snapshot();
+        identity.check(&snapshot.state)?;
+        let user = identity.user.clone();
+        let sees_all = !self.authorization;
+        let caller = Caller { user, database: database.to_owned(), snapshot, sees_all };
+        if let (Access::Privileged(requirement), true) = (&method.access, self.authorization) {
+            decide(&caller, method, requirement, message)?;
+        }
+        if !method.served {
             return Err(status::unimplemented(format!(
                 "{} is not answered by milvus-rbac itself; with --upstream URL it is forwarded to the Milvus there",
                 method.row.name
             )));
         }
+        Ok(caller)
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> Revision {
+        self.engine.snapshot().revision
+    }
+
+    /// Waits until the state is as new as the caller asks.
+    async fn wait_for_revision(&self, headers: &HeaderMap) -> Result<(), Status> {
+        let Some(wanted) = headers.get(status::MIN_REVISION) else {
+            return Ok(());
+        };
+        let wanted = wanted.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+            status::malformed(&format_args!("{} is not a number", status::MIN_REVISION))
+        })?;
+        let limit = deadline(headers).unwrap_or(REVISION_WAIT).min(MAX_REVISION_WAIT);
+        self.engine.wait_for(wanted, limit).await.map_err(|reached| {
+            status::too_late(format!(
+                "revision {wanted} was asked for, and {reached} was reached in time"
+            ))
+        })
+    }
+
+    /// Identifies the caller, reads the message, decides. Returns the call for the service.
+    async fn pass(&self, request: Request) -> Result<Request, Status> {
+        let (mut parts, body) = request.into_parts();
+        let identity = self.identify(&parts.headers, Login::from_grpc(&parts.headers)).await?;
+        let database = header_database(&parts.headers)?;
         let frame = read(body).await?;
-        if let Access::Privileged(requirement) = &method.access
-            && self.authorization
-        {
-            decide(&caller, method, requirement, message_of(&frame)?)?;
-        } else {
-            message_of(&frame)?;
-        }
+        let caller = self.admit(&identity, database, parts.uri.path(), message_of(&frame)?)?;
         parts.extensions.insert(caller);
         // INVARIANT: the bytes checked are the bytes that the service decodes.
         Ok(Request::from_parts(parts, Body::from(frame)))
@@ -146,10 +186,10 @@ impl Gate {
 /// The layer around all gRPC services.
 pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let revision = gate.engine.snapshot().revision;
+    let revision = gate.revision();
     let path = request.uri().path();
     let (name, mut response) = if let Some(method) = methods::find(path) {
-        let response = match gate.admit(method, request).await {
+        let response = match gate.pass(request).await {
             Ok(request) => next.run(request).await,
             Err(refusal) => refusal.into_http(),
         };
@@ -158,10 +198,11 @@ pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) 
         ("Health", next.run(request).await)
     } else if path.starts_with("/grpc.reflection.") {
         // Its streams are short questions about the protos; they need an identity and no more.
-        let response = match gate.identify(request.headers()).await {
-            Ok(_) => next.run(request).await,
-            Err(refusal) => refusal.into_http(),
-        };
+        let response =
+            match gate.identify(request.headers(), Login::from_grpc(request.headers())).await {
+                Ok(_) => next.run(request).await,
+                Err(refusal) => refusal.into_http(),
+            };
         ("Reflection", response)
     } else {
         // INVARIANT: what nobody classified is refused.
@@ -268,16 +309,11 @@ fn decide(
     )))
 }
 
-/// The database that the connection is for.
-fn own_database(headers: &HeaderMap) -> Result<String, Status> {
-    let Some(header) = headers.get("dbname") else {
-        return Ok(DEFAULT_DATABASE.to_owned());
-    };
-    match header.to_str() {
-        Ok("") => Ok(DEFAULT_DATABASE.to_owned()),
-        Ok(name) if name.len() <= MAX_NAME => Ok(name.to_owned()),
-        _ => Err(status::malformed(&"dbname is not the name of a database")),
-    }
+/// The database that the connection is for; empty if it names none.
+fn header_database(headers: &HeaderMap) -> Result<&str, Status> {
+    headers.get("dbname").map_or(Ok(""), |name| {
+        name.to_str().map_err(|_| status::malformed(&"dbname is not the name of a database"))
+    })
 }
 
 /// The caller's deadline, from now.

@@ -1,6 +1,12 @@
 //! Integration tests, one binary. What belongs where:
 //!
 //! * `support`: a real server as a child process, and a client for it
+//! * `architecture`: the directions between the rooms
+//! * `engine`: the single writer over a store that fails as told
+//! * `crash`, `durability`: kill -9 under load; a sync for each commit
+//! * `lifecycle`: starting, stopping, ports, configuration
+//! * `login`: what a refused login tells, and what ends one
+//! * `in_force`: acknowledged changes decide the next call, and those under way
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
@@ -13,6 +19,7 @@ mod crash;
 mod decisions;
 mod durability;
 mod engine;
+mod in_force;
 mod lifecycle;
 mod login;
 mod oracle;
