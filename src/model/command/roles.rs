@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{MemberOperation, Rules, quota, reached};
 use crate::model::error::{Error, ErrorKind};
+use crate::model::name;
 use crate::model::state::{ADMIN, Change, Grant, Name, PUBLIC, State};
 
 /// The text form of a role in Milvus' "already exists" error.
@@ -71,6 +72,8 @@ pub(super) fn operate(
     };
     let found = state.users.get_key_value(user);
     if operation != Some(MemberOperation::Remove) && found.is_none() {
+        // White space around a name is not counted when its form is checked.
+        let user = name::shortened(user);
         return Err(Error::invalid(format_args!("user \"{user}\" not found"))
             .context("failed to check if operate user role"));
     }
