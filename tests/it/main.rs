@@ -1,24 +1,10 @@
 //! Integration tests, one binary. What belongs where:
 //!
 //! * `support`: a real server as a child process, and a client for it
+//! * `rpc`: every call over the wire, row by row of the specification: what is refused and how,
+//!   what changes, what is denied; and bad input of every kind
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod rpc;
 mod support;
-
-mod smoke {
-    use crate::support::Server;
-    use milvus_rbac::rpc::proto::service::*;
-
-    #[tokio::test]
-    async fn lists_users() {
-        let server = Server::start(&[]);
-        let mut root = server.root().await;
-        let users = root.list_cred_users(ListCredUsersRequest::default()).await.unwrap().into_inner();
-        assert_eq!(users.usernames, ["root"]);
-    }
-}
