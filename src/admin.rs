@@ -58,6 +58,5 @@ async fn render(State(admin): State<Admin>) -> String {
     gauge!("milvus_rbac_revision").set(admin.engine.snapshot().revision as f64);
     gauge!("milvus_rbac_store_healthy").set(flag(admin.engine.health() == Health::Healthy));
     gauge!("milvus_rbac_authorization").set(flag(admin.authorization));
-    admin.metrics.run_upkeep();
     admin.metrics.render()
 }

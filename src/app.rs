@@ -43,6 +43,7 @@ const DEFAULT_ROOT_PASSWORD: &[u8] = b"Milvus";
 /// A text that says what could not be opened, bound or closed.
 pub async fn run(config: Config) -> Result<(), String> {
     let metrics = telemetry::start_metrics().map_err(|e| e.to_string())?;
+    tokio::spawn(telemetry::keep_metrics(metrics.clone()));
     let passwords = Passwords::new(config.bcrypt_cost)?;
     let clock = Arc::new(Clock::default());
     let groups = Arc::new(config.rules.groups.clone());
@@ -78,7 +79,11 @@ pub async fn run(config: Config) -> Result<(), String> {
     tokio::spawn(report_health(reporter, engine.watch_health(), stopping.clone()));
     let admin = admin.map(|port| tokio::spawn(port.serve(stopping.clone(), GRACE)));
     let data = tokio::spawn(data.serve(stopping, GRACE));
-    told_to_stop.await;
+    let mut health = engine.watch_health();
+    let failed = tokio::select! {
+        () = told_to_stop => false,
+        _ = health.wait_for(|health| *health == Health::Stopped) => true,
+    };
     info!("stopping");
     stop.send_replace(true);
     if !data.await.unwrap_or(false) {
@@ -88,7 +93,8 @@ pub async fn run(config: Config) -> Result<(), String> {
         admin.abort();
     }
     engine.stop().await;
-    join(writer).await.map_err(|e| e.to_string())
+    join(writer).await.map_err(|e| e.to_string())?;
+    if failed { Err("the writer ended by itself".to_owned()) } else { Ok(()) }
 }
 
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
@@ -191,20 +197,30 @@ fn announce(data: &Port, admin: Option<&Port>) -> Result<(), String> {
 
 /// Keeps gRPC health in step with the engine, until the process stops.
 async fn report_health(
-    reporter: HealthReporter,
+    mut reporter: HealthReporter,
     mut health: watch::Receiver<Health>,
     mut stopping: watch::Receiver<bool>,
 ) {
+    const SERVICES: [&str; 2] = ["", SERVICE_NAME];
     loop {
-        let healthy = *health.borrow_and_update() == Health::Healthy && !*stopping.borrow();
+        let stop = *stopping.borrow_and_update();
+        let healthy = *health.borrow_and_update() == Health::Healthy && !stop;
         let status = if healthy { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for service in ["", SERVICE_NAME] {
+        for service in SERVICES {
             reporter.set_service_status(service, status).await;
         }
-        tokio::select! {
-            changed = health.changed() => if changed.is_err() { return },
-            changed = stopping.changed() => if changed.is_err() { return },
+        if stop {
+            break;
         }
+        tokio::select! {
+            changed = health.changed() => if changed.is_err() { break },
+            changed = stopping.changed() => if changed.is_err() { break },
+        }
+    }
+    // Those who watch have been told; their streams would hold up the end.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for service in SERVICES {
+        reporter.clear_service_status(service).await;
     }
 }
 

@@ -10,7 +10,7 @@
 //! | a group | what its members cover, each by its own type; groups inside custom groups count for nothing, the legacy ones excepted |
 //! | `All` | everything in its database; on database `*` everything, cluster level included |
 //! | `*` | every privilege of the grant's object type on its object; on a named object of type `Global` (a v2 grant) the collection-level ones of that collection alone; never the cluster level, unless on database `*` or on users |
-//! | `ReadOnly`, `ReadWrite`, `Admin` | as groups; `Admin` covers the whole database |
+//! | `ReadOnly`, `ReadWrite`, `Admin` | as groups; `Admin` covers the whole database; the cluster level only on database `*` and `default` |
 //!
 //! Everything not covered is refused.
 
@@ -21,7 +21,7 @@ use crate::model::builtin::{BuiltInGroups, legacy_members};
 use crate::model::privilege::{
     ANY, GROUP_PREFIX, Level, ObjectType, Privilege, PrivilegeKind, PrivilegeSet, defined,
 };
-use crate::model::state::{ADMIN, Change, Grant, Name, ROOT, Role, State};
+use crate::model::state::{ADMIN, Change, DEFAULT_DATABASE, Grant, Name, ROOT, Role, State};
 
 /// What is to be decided.
 #[derive(Debug, Clone, Copy)]
@@ -209,13 +209,22 @@ impl RolePolicy {
                 let set = if everywhere { MASKS.all } else { MASKS.all.minus(MASKS.cluster) };
                 self.insert(&grant.database, ANY, set);
             }
-            PrivilegeKind::LegacyGroup if privilege.object_type() == ObjectType::Global => {
-                let whole = Grant { object: ANY.into(), ..grant.clone() };
-                self.add_set(&whole, legacy_members(privilege));
-            }
-            PrivilegeKind::LegacyGroup => self.add_set(grant, legacy_members(privilege)),
+            PrivilegeKind::LegacyGroup => self.add_legacy(grant, privilege),
             // One step only: a group inside a custom group matches nothing.
             PrivilegeKind::BuiltInGroup => {}
+        }
+    }
+
+    /// A legacy group reaches the cluster level only where v1 clients mean the instance: on database
+    /// `*`, and on `default`, which they cannot avoid.
+    fn add_legacy(&mut self, grant: &Grant, group: Privilege) {
+        let instance = matches!(&*grant.database, ANY | DEFAULT_DATABASE);
+        let members = legacy_members(group);
+        let members = if instance { members } else { members.minus(MASKS.cluster) };
+        if group.object_type() == ObjectType::Global {
+            self.add_set(&Grant { object: ANY.into(), ..grant.clone() }, members);
+        } else {
+            self.add_set(grant, members);
         }
     }
 

@@ -37,7 +37,8 @@ pub struct Snapshot {
 pub enum Health {
     /// They can.
     Healthy,
-    /// The last attempt failed; each new change tries again.
+    /// The last attempt failed, and the store could not be read again. Each new change tries it
+    /// once more; after a failed write to a disk only a new process can.
     StoreFailed,
     /// The writer has stopped.
     Stopped,
@@ -54,6 +55,10 @@ impl Published {
         let revision = snapshot.revision;
         self.current.store(snapshot);
         self.revision.send_replace(revision);
+    }
+
+    fn set_health(&self, health: Health) {
+        self.health.send_if_modified(|h| std::mem::replace(h, health) != health);
     }
 }
 

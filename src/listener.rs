@@ -66,9 +66,12 @@ impl Port {
                 _ = &mut stopped => break,
                 (accepted, place) = next => match accepted {
                     Ok((stream, _)) => {
-                        let connection = graceful.watch(connection(stream, self.app.clone()));
+                        let (app, watcher) = (self.app.clone(), graceful.watcher());
                         tokio::spawn(async move {
-                            if let Err(e) = connection.await {
+                            if tokio::time::timeout(HEAD_TIME, spoken(&stream)).await.is_err() {
+                                return;
+                            }
+                            if let Err(e) = watcher.watch(connection(stream, app)).await {
                                 debug!(error = %e, "a connection broke");
                             }
                             drop(place);
@@ -84,6 +87,21 @@ impl Port {
         }
         drop(self.listener);
         tokio::time::timeout(grace, graceful.shutdown()).await.is_ok()
+    }
+}
+
+/// Waits until the client has said enough to tell HTTP/1 from HTTP/2: hyper itself waits for ever.
+async fn spoken(stream: &TcpStream) {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let Ok(length) = stream.peek(&mut first).await else { return };
+        let said = first.get(..length).unwrap_or_default();
+        if length == 0 || length == PREFACE.len() || !PREFACE.starts_with(said) {
+            return;
+        }
+        // Readable already, so `peek` would not wait for more.
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

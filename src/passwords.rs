@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bcrypt::Version;
 use moka::sync::Cache;
@@ -21,7 +20,7 @@ use crate::model::state::{Name, State};
 /// Logins that are remembered at most.
 const CACHE: u64 = 10_000;
 /// Passwords that may wait to be hashed; more are refused.
-const QUEUE: usize = 512;
+const QUEUE: usize = 128;
 
 /// A login that was verified.
 #[derive(Clone)]
@@ -40,8 +39,8 @@ struct Inner {
     cost: u32,
     key: [u8; 32],
     verified: Cache<Name, Verified>,
-    workers: Semaphore,
-    queued: AtomicUsize,
+    workers: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Passwords {
@@ -64,8 +63,8 @@ impl Passwords {
             cost,
             key,
             verified: Cache::new(CACHE),
-            workers: Semaphore::new((cores / 2).max(1)),
-            queued: AtomicUsize::new(0),
+            workers: Arc::new(Semaphore::new((cores / 2).max(1))),
+            queue: Arc::new(Semaphore::new(QUEUE)),
         })))
     }
 
@@ -80,16 +79,6 @@ impl Passwords {
         })
         .await?
         .map_err(|e| Error::verbatim(ErrorKind::Unavailable, e.to_string()))
-    }
-
-    /// Hashes without waiting for others; blocks. For the start of the process.
-    ///
-    /// # Errors
-    /// The operating system gives no random bytes.
-    pub fn hash_blocking(&self, password: &[u8]) -> Result<String, String> {
-        bcrypt::hash_with_result(password, self.0.cost)
-            .map(|hash| hash.format_for_version(Version::TwoA))
-            .map_err(|e| e.to_string())
     }
 
     /// Checks a login. Returns the stored hash that the password matches; none for a wrong password
@@ -133,38 +122,26 @@ impl Passwords {
             .into()
     }
 
-    /// Runs bcrypt off the async workers, few at a time. A caller who goes away does not start it.
+    /// Runs bcrypt off the async workers, few at a time. A caller who goes away while waiting does
+    /// not start it; once started it keeps its place until it is done, since it cannot be stopped.
     async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let inner = &self.0;
-        let _place = Place::take(&inner.queued)?;
         let failed = |text: &dyn fmt::Display| Error::new(ErrorKind::Unavailable, text);
-        let _permit = inner.workers.acquire().await.map_err(|e| failed(&e))?;
-        tokio::task::spawn_blocking(work).await.map_err(|e| failed(&e))
-    }
-}
-
-/// A place in the queue, given back when dropped.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(queued: &'a AtomicUsize) -> Result<Self, Error> {
-        let place = Self(queued);
-        if queued.fetch_add(1, Ordering::Relaxed) >= QUEUE {
-            return Err(Error::verbatim(
+        let place = self.0.queue.clone().try_acquire_owned().map_err(|_| {
+            Error::verbatim(
                 ErrorKind::Overloaded,
                 "too many passwords are being checked, try again later",
-            ));
-        }
-        Ok(place)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+            )
+        })?;
+        let worker = self.0.workers.clone().acquire_owned().await.map_err(|e| failed(&e))?;
+        let run = move || {
+            let done = work();
+            drop((place, worker));
+            done
+        };
+        tokio::task::spawn_blocking(run).await.map_err(|e| failed(&e))
     }
 }
 
@@ -173,13 +150,20 @@ impl Drop for Place<'_> {
 fn matches(password: &[u8], stored: Option<&str>, cost: u32) -> bool {
     // bcrypt looks at no more than that, so a longer password would pass for its beginning.
     let fits = password.len() <= MAX_PASSWORD;
-    let matches =
-        stored.is_some_and(|hash| bcrypt::verify(password, hash).unwrap_or(false)) && fits;
-    if !matches && stored.and_then(cost_of).is_none_or(|stored| stored < cost) {
-        let nobody = format!("$2a${cost:02}${}", ".".repeat(53));
-        let _ = bcrypt::verify(password, &nobody);
+    // A hash that cannot be read is as good as none.
+    let checked =
+        stored.and_then(|hash| Some((bcrypt::verify(password, hash).ok()?, cost_of(hash)?)));
+    let (matches, stored_cost) = checked.unwrap_or((false, 0));
+    if !matches {
+        // A cheaper hash took 2^stored of the 2^cost steps; these take the others.
+        let first = if stored_cost == 0 { cost } else { stored_cost };
+        let missing = if stored_cost == 0 { cost..=cost } else { first..=cost.saturating_sub(1) };
+        for step in missing {
+            let nobody = format!("$2a${step:02}${}", ".".repeat(53));
+            let _ = bcrypt::verify(password, &nobody);
+        }
     }
-    matches
+    matches && fits
 }
 
 fn cost_of(hash: &str) -> Option<u32> {

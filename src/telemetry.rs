@@ -21,7 +21,11 @@ pub enum LogFormat {
 /// # Errors
 /// The level is not a filter that the subscriber understands.
 pub fn start_logs(format: LogFormat, level: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level).map_err(|e| format!("--log-level: {e}"))?;
+    let mut filter = EnvFilter::try_new(level).map_err(|e| format!("--log-level: {e}"))?;
+    // These log what they carry, and that holds secrets.
+    for carrier in ["sled=warn", "h2=warn", "hyper=warn", "tonic=warn"] {
+        filter = filter.add_directive(carrier.parse().map_err(|e| format!("{carrier}: {e}"))?);
+    }
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => logs.with_ansi(false).try_init(),
@@ -49,6 +53,15 @@ pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
             &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0],
         )?
         .install_recorder()
+}
+
+/// Folds what the histograms have collected, which grows until then.
+pub async fn keep_metrics(metrics: PrometheusHandle) {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tick.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Counts a call; `code` is the number of its gRPC status.

@@ -70,14 +70,11 @@ impl Writer {
         let snapshot = Arc::new(snapshot);
         self.head = Some(snapshot.clone());
         self.published.publish(snapshot);
-        self.set_health(Health::Healthy);
-    }
-
-    fn set_health(&self, health: Health) {
-        self.published.health.send_if_modified(|h| std::mem::replace(h, health) != health);
+        self.published.set_health(Health::Healthy);
     }
 
     pub(super) fn run(mut self, mut messages: mpsc::Receiver<Message>) -> Result<(), StoreError> {
+        let _stopped = Stopped(self.published.clone());
         let mut queued = Vec::with_capacity(GROUP);
         while messages.blocking_recv_many(&mut queued, GROUP) > 0 {
             let mut requests = Vec::with_capacity(queued.len());
@@ -89,7 +86,6 @@ impl Writer {
             }
             self.serve(requests);
         }
-        self.set_health(Health::Stopped);
         self.store.close()
     }
 
@@ -150,7 +146,7 @@ impl Writer {
     fn find_out(&mut self, batch: &Batch, failure: StoreError) -> Result<(), StoreError> {
         warn!(error = %failure, "a commit failed; reading the store again");
         self.head = None;
-        self.set_health(Health::StoreFailed);
+        self.published.set_health(Health::StoreFailed);
         match self.load() {
             Ok(found) if found == Some(batch.id) => Ok(()),
             Ok(_) if matches!(failure, StoreError::Unknown(_)) => {
@@ -162,6 +158,15 @@ impl Writer {
                 Err(failure)
             }
         }
+    }
+}
+
+/// Tells, however the writer ends, that it has.
+struct Stopped(Arc<Published>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.set_health(Health::Stopped);
     }
 }
 

@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tonic::Status;
+use tracing::info;
 
+use crate::model::name;
 use crate::model::state::{Name, ROOT, State};
 use crate::passwords::Passwords;
 use crate::rpc::status;
@@ -60,8 +62,11 @@ impl Login {
     ) -> Result<Identity, Status> {
         match passwords.verify(state, &self.user, &self.password).await {
             Ok(Some(hash)) => Ok(Identity { user: self.user, verified: Some(hash) }),
-            Ok(None) => Err(wrong()),
-            Err(e) => Err(status::overloaded(&e)),
+            Ok(None) => {
+                info!(user = name::shortened(&self.user), "login refused");
+                Err(wrong())
+            }
+            Err(e) => Err(status::overloaded(e.text())),
         }
     }
 

@@ -14,15 +14,16 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status};
 use tracing::{debug, info};
 
 use crate::authz::{Object, Query};
 use crate::engine::{Engine, Snapshot};
-use crate::model::name::MAX_NAME;
+use crate::model::name::{MAX_NAME, shortened};
 use crate::model::privilege::{ANY, Level, ObjectType};
 use crate::model::state::DEFAULT_DATABASE;
 use crate::model::visibility::{Visible, visible_databases};
@@ -32,8 +33,12 @@ use crate::storage::Revision;
 use crate::telemetry;
 use methods::{Access, Method, Requirement};
 
-/// The largest request that is read: as much as Milvus takes.
+/// The largest backup that is restored: the largest message that Milvus takes.
 pub const MAX_MESSAGE: usize = 64 << 20;
+/// The largest of all other requests.
+const MAX_SMALL_MESSAGE: usize = 4 << 20;
+/// Bytes of requests that are held at a time.
+const MAX_HELD: usize = 256 << 20;
 /// How long a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(60);
 /// How long a call without a deadline waits for a revision.
@@ -87,12 +92,15 @@ pub struct Gate {
     engine: Engine,
     passwords: Passwords,
     authorization: bool,
+    /// Bytes of requests that may still be taken.
+    room: Arc<Semaphore>,
 }
 
 impl Gate {
     /// With `authorization` off nothing is refused, and credentials are not verified.
     pub fn new(engine: Engine, passwords: Passwords, authorization: bool) -> Self {
-        Self { engine, passwords, authorization }
+        let room = Arc::new(Semaphore::new(MAX_HELD));
+        Self { engine, passwords, authorization, room }
     }
 
     /// Who calls.
@@ -127,7 +135,7 @@ impl Gate {
     ) -> Result<Caller, Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
         if database.len() > MAX_NAME {
-            return Err(status::malformed(&"dbname is longer than the name of a database"));
+            return Err(status::malformed(&"dbname is not the name of a database"));
         }
         let database = if database.is_empty() { DEFAULT_DATABASE } else { database };
         // INVARIANT: the newest state decides, however long the login and the message took: what
@@ -170,16 +178,56 @@ impl Gate {
         })
     }
 
-    /// Identifies the caller, reads the message, decides. Returns the call for the service.
-    async fn pass(&self, request: Request) -> Result<Request, Status> {
+    /// Identifies the caller, reads the message, decides. Returns the call for the service, with
+    /// the room that it takes.
+    async fn pass(
+        &self,
+        method: &Method,
+        request: Request,
+    ) -> Result<(Request, OwnedSemaphorePermit), Status> {
         let (mut parts, body) = request.into_parts();
         let identity = self.identify(&parts.headers, Login::from_grpc(&parts.headers)).await?;
         let database = header_database(&parts.headers)?;
-        let frame = read(body).await?;
+        let limit = if method.row.name == "RestoreRBAC" { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
+        let (frame, room) = self.read(body, limit).await?;
         let caller = self.admit(&identity, database, parts.uri.path(), message_of(&frame)?)?;
         parts.extensions.insert(caller);
         // INVARIANT: the bytes checked are the bytes that the service decodes.
-        Ok(Request::from_parts(parts, Body::from(frame)))
+        Ok((Request::from_parts(parts, Body::from(frame)), room))
+    }
+
+    /// Reads a request whole: one gRPC frame, within its limit and the room that is left.
+    async fn read(
+        &self,
+        mut body: Body,
+        limit: usize,
+    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
+        let no_room = |_| status::overloaded("too many large requests at once, try again later");
+        let mut room = self.room.clone().try_acquire_many_owned(0).map_err(no_room)?;
+        let mut frame = BytesMut::new();
+        let arrive = async {
+            while let Some(part) = body.frame().await {
+                let part = part.map_err(|e| status::malformed(&e))?;
+                let Ok(data) = part.into_data() else { continue };
+                if frame.len() + data.len() > limit + FRAME_HEAD {
+                    return Err(status::too_large(limit));
+                }
+                let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+                room.merge(self.room.clone().try_acquire_many_owned(bytes).map_err(no_room)?);
+                frame.extend_from_slice(&data);
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(ARRIVAL, arrive).await {
+            Ok(arrived) => arrived?,
+            Err(_) => {
+                return Err(status::too_late(format!(
+                    "the request did not arrive within {} s",
+                    ARRIVAL.as_secs()
+                )));
+            }
+        }
+        Ok((frame.freeze(), room))
     }
 }
 
@@ -189,8 +237,8 @@ pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) 
     let revision = gate.revision();
     let path = request.uri().path();
     let (name, mut response) = if let Some(method) = methods::find(path) {
-        let response = match gate.pass(request).await {
-            Ok(request) => next.run(request).await,
+        let response = match gate.pass(method, request).await {
+            Ok((request, _room)) => next.run(request).await,
             Err(refusal) => refusal.into_http(),
         };
         (method.row.name, response)
@@ -208,10 +256,11 @@ pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) 
         // INVARIANT: what nobody classified is refused.
         ("unknown", unknown(path).into_http())
     };
-    if !response.headers().contains_key(status::REVISION) {
+    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
+    // Strangers need not know how much happens here.
+    if code != Code::Unauthenticated && !response.headers().contains_key(status::REVISION) {
         response.headers_mut().insert(status::REVISION, HeaderValue::from(revision));
     }
-    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
     debug!(method = name, ?code, "answered");
     telemetry::called(name, code as i32, started.elapsed());
     response
@@ -225,20 +274,6 @@ fn unknown(path: &str) -> Status {
         short(method),
         short(service)
     ))
-}
-
-/// Reads a request whole: one gRPC frame.
-async fn read(body: Body) -> Result<Bytes, Status> {
-    let limited = Limited::new(body, MAX_MESSAGE + FRAME_HEAD);
-    match tokio::time::timeout(ARRIVAL, limited.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(status::too_large(MAX_MESSAGE)),
-        Ok(Err(e)) => Err(status::malformed(&e)),
-        Err(_) => Err(status::too_late(format!(
-            "the request did not arrive within {} s",
-            ARRIVAL.as_secs()
-        ))),
-    }
 }
 
 /// A flag and a length stand before each message.
@@ -302,7 +337,7 @@ fn decide(
         return Ok(());
     }
     let shown = if privilege.level() == Some(Level::Cluster) { ANY } else { database };
-    let (stored_name, user) = (privilege.stored_name(), &caller.user);
+    let (shown, stored_name, user) = (shortened(shown), privilege.stored_name(), &caller.user);
     info!(method = method.row.name, user, privilege = stored_name, database = shown, "denied");
     Err(status::denied(format!(
         "{stored_name}: permission deny to {user} in the `{shown}` database"
@@ -318,11 +353,8 @@ fn header_database(headers: &HeaderMap) -> Result<&str, Status> {
 
 /// The caller's deadline, from now.
 fn deadline(headers: &HeaderMap) -> Option<Duration> {
-    let (digits, unit) = headers
-        .get("grpc-timeout")?
-        .to_str()
-        .ok()?
-        .split_at_checked(headers.get("grpc-timeout")?.len().checked_sub(1)?)?;
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let amount: u64 = digits.parse().ok()?;
     match unit {
         "H" => Some(Duration::from_secs(amount.checked_mul(3600)?)),

@@ -23,15 +23,18 @@ impl From<DecodeError> for Malformed {
     }
 }
 
-/// All strings in the field that `path` leads to, field by field, in order.
+/// Shows `see` each string in the field that `path` leads to, field by field, in order.
 ///
 /// The parts of a message that is sent in several pieces belong together, so the pieces are read
 /// one after the other, as a full decoder merges them.
-pub(super) fn strings<'a>(message: &'a [u8], path: &[u32]) -> Result<Vec<&'a str>, Malformed> {
+fn visit<'a>(
+    message: &'a [u8],
+    path: &[u32],
+    see: &mut dyn FnMut(&'a str),
+) -> Result<(), Malformed> {
     let Some((&field, rest)) = path.split_first() else {
-        return Ok(Vec::new());
+        return Ok(());
     };
-    let mut found = Vec::new();
     let mut left = message;
     while !left.is_empty() {
         let (number, wire_type) = decode_key(&mut left)?;
@@ -46,20 +49,28 @@ pub(super) fn strings<'a>(message: &'a [u8], path: &[u32]) -> Result<Vec<&'a str
             .ok_or_else(|| Malformed("a field is longer than the message".to_owned()))?;
         left = tail;
         if rest.is_empty() {
-            let text = std::str::from_utf8(value)
-                .map_err(|_| Malformed(format!("field {field} is not valid UTF-8")))?;
-            found.push(text);
+            see(std::str::from_utf8(value)
+                .map_err(|_| Malformed(format!("field {field} is not valid UTF-8")))?);
         } else {
-            found.extend(strings(value, rest)?);
+            visit(value, rest, see)?;
         }
     }
-    Ok(found)
+    Ok(())
+}
+
+/// The values of a string field that repeats.
+pub(super) fn strings<'a>(message: &'a [u8], path: &[u32]) -> Result<Vec<&'a str>, Malformed> {
+    let mut all = Vec::new();
+    visit(message, path, &mut |text| all.push(text))?;
+    Ok(all)
 }
 
 /// The value of a string field that does not repeat: the last one sent, as protobuf says; empty if
 /// none was.
 pub(super) fn string<'a>(message: &'a [u8], path: &[u32]) -> Result<&'a str, Malformed> {
-    Ok(strings(message, path)?.pop().unwrap_or_default())
+    let mut last = "";
+    visit(message, path, &mut |text| last = text)?;
+    Ok(last)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod users;
 use std::collections::BTreeMap;
 
 pub use self::databases::no_database;
+pub(super) use self::groups::check_size as check_group_size;
 pub use self::roles::check_default_role;
 pub use self::users::{check_deletable_user, wrong_old_password};
 use super::builtin::BuiltInGroups;

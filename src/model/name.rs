@@ -17,6 +17,10 @@ pub const MAX_PASSWORD: usize = 72;
 /// Longest description of a user or a role.
 pub const MAX_DESCRIPTION: usize = 1024;
 
+/// Most bytes of a database's properties, and of the names in a group: stores keep each as one
+/// small value.
+pub const MAX_RECORD: usize = 4 << 10;
+
 /// What a general name stands for; errors tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

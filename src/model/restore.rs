@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::command::check_group_size as check_size;
 use super::error::Error;
 use super::name::{self, Kind};
 use super::privilege::{ANY, ObjectType, is_defined, stored_name};
@@ -87,6 +88,7 @@ pub(super) fn plan(backup: &Backup, state: &State) -> Result<Vec<Change>, Error>
     }
     for group in &backup.groups {
         let privileges = group.privileges.iter().map(|p| Name::from(p.as_str())).collect();
+        check_size(&group.name, &privileges)?;
         let name = group.name.as_str().into();
         changes.push(Change::PutGroup { name, group: Group { privileges } });
     }
@@ -181,7 +183,13 @@ fn check_forms(
     for user in &backup.users {
         name::check_user(&user.name)?;
         let name = &user.name;
-        if name.trim() != name || !names.insert(name) {
+        if name.trim() != name {
+            return Err(Error::invalid(format_args!(
+                "user [{}] has blanks around it",
+                name::shortened(name)
+            )));
+        }
+        if !names.insert(name) {
             return Err(Error::invalid(format_args!("user [{name}] already exists")));
         }
         check_hash(name, &user.password_hash)?;
@@ -190,8 +198,15 @@ fn check_forms(
 }
 
 fn check_hash(user: &str, hash: &str) -> Result<(), Error> {
-    let cost = hash.split('$').nth(2).and_then(|cost| cost.parse().ok()).unwrap_or(0);
-    let form = hash.len() == 60 && hash.is_ascii() && hash.starts_with("$2");
+    let mut parts = hash.split('$').skip(1);
+    let known = matches!(parts.next(), Some("2a" | "2b" | "2x" | "2y"));
+    let cost = parts.next().filter(|cost| cost.len() == 2).and_then(|cost| cost.parse().ok());
+    let cost: u32 = cost.unwrap_or_default();
+    let is_digest = |text: &str| {
+        text.len() == 53
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/'))
+    };
+    let form = known && parts.next().is_some_and(is_digest) && parts.next().is_none();
     if form && (MIN_BCRYPT_COST..=MAX_BCRYPT_COST).contains(&cost) {
         return Ok(());
     }

@@ -70,7 +70,7 @@ pub struct Group {
 /// A database, kept so that grants have something to be scoped to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
-    /// Unique among the databases that ever existed here.
+    /// Unique among the databases; not used again unless the clock goes back.
     pub id: u64,
     /// When it was created: a hybrid timestamp (milliseconds shifted left by 18 bits).
     pub created: u64,

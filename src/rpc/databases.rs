@@ -17,13 +17,11 @@ pub(super) async fn create(
     request: CreateDatabaseRequest,
 ) -> Answer<common::Status> {
     let name = request.db_name;
-    let command = name::check_database(&name).and_then(|()| properties(request.properties)).map(
-        |properties| Command::CreateDatabase {
-            name,
-            created: service.clock.timestamp(),
-            properties,
-        },
-    );
+    let command = name::check_database(&name).map(|()| Command::CreateDatabase {
+        name,
+        created: service.clock.timestamp(),
+        properties: properties(request.properties),
+    });
     service.change(caller, command, None).await
 }
 
@@ -33,12 +31,8 @@ pub(super) async fn alter(
     request: AlterDatabaseRequest,
 ) -> Answer<common::Status> {
     let name = caller.database_or_own(request.db_name);
-    let command = properties(request.properties).map(|set| Command::AlterDatabase {
-        name,
-        set,
-        unset: request.delete_keys,
-    });
-    service.change(caller, command, None).await
+    let (set, unset) = (properties(request.properties), request.delete_keys);
+    service.change(caller, Ok(Command::AlterDatabase { name, set, unset }), None).await
 }
 
 pub(super) async fn drop(
@@ -51,24 +45,9 @@ pub(super) async fn drop(
     service.change(caller, command, None).await
 }
 
-/// The properties of a request, each key once, within bounds.
-fn properties(pairs: Vec<KeyValuePair>) -> Result<BTreeMap<String, String>, Error> {
-    const MAX_PROPERTIES: usize = 128;
-    const MAX_VALUE: usize = 4096;
-    if pairs.len() > MAX_PROPERTIES {
-        return Err(Error::invalid(format_args!(
-            "a database has at most {MAX_PROPERTIES} properties"
-        )));
-    }
-    let too_long = |p: &&KeyValuePair| p.key.len() > name::MAX_NAME || p.value.len() > MAX_VALUE;
-    if let Some(pair) = pairs.iter().find(too_long) {
-        return Err(Error::invalid(format_args!(
-            "the property {} is longer than {} bytes for its name or {MAX_VALUE} for its value",
-            name::shortened(&pair.key),
-            name::MAX_NAME,
-        )));
-    }
-    Ok(pairs.into_iter().map(|KeyValuePair { key, value }| (key, value)).collect())
+/// The properties of a request; of a key that comes twice the last counts.
+fn properties(pairs: Vec<KeyValuePair>) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|KeyValuePair { key, value }| (key, value)).collect()
 }
 
 pub(super) async fn list(

@@ -53,7 +53,11 @@ impl Service {
         };
         match self.engine.execute(command).await {
             Ok(revision) => Ok(status::at(revision, common::Status::default())),
-            Err(e) => reply(caller, status::refused(&e, legacy)?),
+            // Refused on a state that may be newer than the one the call began with.
+            Err(e) => {
+                let revision = self.engine.snapshot().revision;
+                Ok(status::at(revision, status::refused(&e, legacy)?))
+            }
         }
     }
 }

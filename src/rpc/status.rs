@@ -38,7 +38,7 @@ pub fn refused(error: &Error, legacy: Option<ErrorCode>) -> Result<Status, tonic
         ErrorKind::Unclassified => (65535, ErrorCode::UnexpectedError, false, false),
         ErrorKind::NotSupported => (10, ErrorCode::UnexpectedError, false, false),
         ErrorKind::Unavailable => (2, ErrorCode::UnexpectedError, true, false),
-        ErrorKind::Overloaded => return Err(overloaded(error)),
+        ErrorKind::Overloaded => return Err(overloaded(error.text())),
     };
     let mut status = Status {
         error_code: legacy.unwrap_or(generic).into(),
@@ -77,8 +77,8 @@ pub fn denied(text: String) -> tonic::Status {
 }
 
 /// Too much at once.
-pub fn overloaded(error: &Error) -> tonic::Status {
-    tonic::Status::resource_exhausted(error.text())
+pub fn overloaded(text: &str) -> tonic::Status {
+    tonic::Status::resource_exhausted(text)
 }
 
 /// The message or its metadata cannot be read.

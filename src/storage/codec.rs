@@ -14,6 +14,9 @@ use crate::model::state::{Change, Database, Grant, Group, Name};
 /// The format of every value; a value of another one is refused.
 const VERSION: u8 = 1;
 
+/// The largest value. The rules of the model keep all records below.
+const MAX_VALUE: usize = 8 << 10;
+
 const USER: u8 = b'u';
 const ROLE: u8 = b'r';
 // Bindings and grants sort behind the users and roles that they need.
@@ -80,11 +83,11 @@ fn key(tag: u8, parts: &[&str]) -> Result<Vec<u8>, StoreError> {
     Ok(key)
 }
 
-fn value(record: &impl Message) -> Option<Vec<u8>> {
+fn value(record: &impl Message) -> Result<Option<Vec<u8>>, StoreError> {
     let mut value = Vec::with_capacity(1 + record.encoded_len());
     value.push(VERSION);
-    record.encode_to_vec().iter().for_each(|b| value.push(*b));
-    Some(value)
+    record.encode(&mut value).map_err(damaged)?;
+    if value.len() > MAX_VALUE { Err(StoreError::TooLarge) } else { Ok(Some(value)) }
 }
 
 fn grant_key(role: &str, grant: &Grant) -> Result<Vec<u8>, StoreError> {
@@ -95,32 +98,32 @@ fn grant_key(role: &str, grant: &Grant) -> Result<Vec<u8>, StoreError> {
 /// The record that a change writes or removes.
 ///
 /// # Errors
-/// A name is longer than a key can hold.
+/// A name is longer than a key can hold, or the record larger than a value may be.
 pub fn encode(change: &Change) -> Result<Entry, StoreError> {
     let (key, value) = match change {
         Change::PutUser { name, password_hash, description } => {
             let (password_hash, description) = (password_hash.to_string(), description.to_string());
-            (key(USER, &[name])?, value(&UserRecord { password_hash, description }))
+            (key(USER, &[name])?, value(&UserRecord { password_hash, description })?)
         }
         Change::DeleteUser { name } => (key(USER, &[name])?, None),
         Change::PutRole { name, description } => {
-            (key(ROLE, &[name])?, value(&RoleRecord { description: description.to_string() }))
+            (key(ROLE, &[name])?, value(&RoleRecord { description: description.to_string() })?)
         }
         Change::DeleteRole { name } => (key(ROLE, &[name])?, None),
-        Change::Bind { user, role } => (key(BINDING, &[user, role])?, value(&BindingRecord {})),
+        Change::Bind { user, role } => (key(BINDING, &[user, role])?, value(&BindingRecord {})?),
         Change::Unbind { user, role } => (key(BINDING, &[user, role])?, None),
         Change::Grant { role, grant, grantor } => {
-            (grant_key(role, grant)?, value(&GrantRecord { grantor: grantor.to_string() }))
+            (grant_key(role, grant)?, value(&GrantRecord { grantor: grantor.to_string() })?)
         }
         Change::Revoke { role, grant } => (grant_key(role, grant)?, None),
         Change::PutGroup { name, group } => {
             let privileges = group.privileges.iter().map(ToString::to_string).collect();
-            (key(GROUP, &[name])?, value(&GroupRecord { privileges }))
+            (key(GROUP, &[name])?, value(&GroupRecord { privileges })?)
         }
         Change::DeleteGroup { name } => (key(GROUP, &[name])?, None),
         Change::PutDatabase { name, database } => {
             let Database { id, created, properties } = database.clone();
-            (key(DATABASE, &[name])?, value(&DatabaseRecord { id, created, properties }))
+            (key(DATABASE, &[name])?, value(&DatabaseRecord { id, created, properties })?)
         }
         Change::DeleteDatabase { name } => (key(DATABASE, &[name])?, None),
     };

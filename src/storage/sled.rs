@@ -5,16 +5,20 @@
 //! `flush` from the writer's thread, and an `fdatasync` of our own on sled's file.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tracing::warn;
+
 use super::{Batch, BatchId, Loaded, Revision, Store, StoreError, codec, random_id};
 use crate::model::state::State;
 
-/// The file of the folder that holds all of sled's data.
+/// The file of the folder that holds all of sled's data, as long as values are small enough: others
+/// would go to files of their own, which sled never syncs. The codec refuses them.
 const DATA_FILE: &str = "db";
 /// State is read from memory after the start, so a small cache is enough.
 const CACHE_BYTES: u64 = 32 << 20;
@@ -192,22 +196,32 @@ impl Store for SledStore {
     }
 }
 
+/// Creates the folder, for its owner alone: whoever can read the hashes can guess at them
+/// undisturbed. Every folder that got a new entry is synced.
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
+    let name = |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", folder.display()));
+    let above = |path: &Path| match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new(".").to_owned(),
+        Some(parent) => parent.to_owned(),
+        None => path.to_owned(),
+    };
     if folder.exists() {
+        let mode = fs::metadata(folder).map_err(name)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            warn!(folder = %folder.display(), "others than its owner may read the store");
+        }
         return Ok(());
     }
-    let name = |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", folder.display()));
-    fs::create_dir_all(folder).map_err(name)?;
-    // Whoever can read the hashes can guess at them undisturbed.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(name)?;
+    let changed: Vec<_> = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .map(above)
+        .collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(name)?;
+    for parent in changed {
+        File::open(parent).and_then(|file| file.sync_all()).map_err(name)?;
     }
-    match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => File::open(parent).and_then(|file| file.sync_all()).map_err(name),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// sled panics on some damaged files.

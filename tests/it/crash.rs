@@ -11,8 +11,10 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
-use crate::support::{Client, Server, command, revision, sled_url};
+use crate::support::{Client, Server, command, encoded, revision, sled_url};
 
+/// Room for any number of roles, and for no user beside `root`.
+const FLAGS: [&str; 4] = ["--max-roles", "0", "--max-users", "1"];
 /// Concurrent writers in each round.
 const WRITERS: usize = 8;
 
@@ -30,17 +32,19 @@ struct Told {
     revisions: BTreeMap<u64, String>,
 }
 
-/// Creates roles until the server dies, some of them under names that are refused.
+/// Creates roles until the server dies, and users, for whom there is no room.
 async fn write(mut client: Client, round: usize, writer: usize, told: Arc<Mutex<Told>>) {
     for i in 0.. {
-        let valid = i % 5 != 4;
-        let name =
-            if valid { format!("r{round}_{writer}_{i}") } else { format!("-{round}_{writer}_{i}") };
-        let entity = Some(RoleEntity { name: name.clone(), ..Default::default() });
-        let Ok(response) = client.create_role(CreateRoleRequest { entity, base: None }).await
-        else {
-            return;
+        let name = format!("{}{round}_{writer}_{i}", if i % 5 == 4 { "u" } else { "r" });
+        let answer = if name.starts_with('u') {
+            let (username, password) = (name.clone(), encoded("password"));
+            let request = CreateCredentialRequest { username, password, ..Default::default() };
+            client.create_credential(request).await
+        } else {
+            let entity = Some(RoleEntity { name: name.clone(), ..Default::default() });
+            client.create_role(CreateRoleRequest { entity, base: None }).await
         };
+        let Ok(response) = answer else { return };
         let mut told = told.lock().unwrap();
         if response.get_ref().code == 0 {
             let before = told.revisions.insert(revision(&response), name.clone());
@@ -52,11 +56,14 @@ async fn write(mut client: Client, round: usize, writer: usize, told: Arc<Mutex<
     }
 }
 
-async fn roles(client: &mut Client) -> (BTreeSet<String>, u64) {
+/// The names of all roles and users, and the revision.
+async fn present(client: &mut Client) -> (BTreeSet<String>, u64) {
     let response = client.select_role(SelectRoleRequest::default()).await.unwrap();
     let revision = revision(&response);
     let results = response.into_inner().results;
-    (results.into_iter().map(|r| r.role.unwrap().name).collect(), revision)
+    let users = client.list_cred_users(ListCredUsersRequest::default()).await.unwrap();
+    let roles = results.into_iter().map(|r| r.role.unwrap().name);
+    (roles.chain(users.into_inner().usernames).collect(), revision)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,7 +75,7 @@ async fn nothing_acknowledged_is_lost() {
         Duration::from_millis(range.new_tree(&mut random).unwrap().current())
     };
     let store = sled_url(folder.path());
-    let start = || command(&store).args(["--max-roles", "0"]).spawn().unwrap();
+    let start = || command(&store).args(FLAGS).spawn().unwrap();
     for round in 0..rounds() {
         // Killed while opening.
         let mut child = start();
@@ -76,7 +83,7 @@ async fn nothing_acknowledged_is_lost() {
         child.kill().unwrap();
         child.wait().unwrap();
         // Killed while writing.
-        let server = Server::run(command(&store).args(["--max-roles", "0"]));
+        let server = Server::run(command(&store).args(FLAGS));
         let mut writers = Vec::new();
         for writer in 0..WRITERS {
             let client = server.root().await;
@@ -88,8 +95,8 @@ async fn nothing_acknowledged_is_lost() {
             writer.await.unwrap();
         }
 
-        let server = Server::run(command(&store).args(["--max-roles", "0"]));
-        let (present, reached) = roles(&mut server.root().await).await;
+        let server = Server::run(command(&store).args(FLAGS));
+        let (present, reached) = present(&mut server.root().await).await;
         let told = told.lock().unwrap();
         let lost: Vec<_> = told.acknowledged.difference(&present).collect();
         assert!(lost.is_empty(), "lost after round {round}: {lost:?}");

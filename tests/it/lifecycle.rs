@@ -1,6 +1,6 @@
 //! Starting, stopping, ports, and what goes wrong around them.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -170,4 +170,38 @@ async fn what_was_revoked_from_public_stays_revoked_after_a_restart() {
     };
     let grants = server.root().await.select_grant(request).await.unwrap().into_inner().entities;
     assert_eq!(grants.len(), 2, "{grants:?}");
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_let_go() {
+    let server = Server::start(&[]);
+    let limit = Some(Duration::from_secs(45));
+    let connections = [&b""[..], b"PRI * HT"].map(|said| {
+        let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+        stream.write_all(said).unwrap();
+        stream.set_read_timeout(limit).unwrap();
+        stream
+    });
+    for mut stream in connections {
+        // Closed or reset, but not still open after that time.
+        if let Err(e) = stream.read_to_end(&mut Vec::new()) {
+            assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_watcher_is_told_of_the_end_and_does_not_delay_it() {
+    let server = Server::start(&[]);
+    let mut health = HealthClient::new(server.endpoint().connect().await.unwrap());
+    let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    let status = watch.message().await.unwrap().unwrap().status;
+    assert_eq!(status, i32::from(ServingStatus::Serving));
+    let started = std::time::Instant::now();
+    signal(server.pid(), "TERM");
+    let status = watch.message().await.unwrap().unwrap().status;
+    assert_eq!(status, i32::from(ServingStatus::NotServing));
+    drop((watch, health));
+    assert_eq!(server.stop().code(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }

@@ -7,6 +7,8 @@
 //! * `lifecycle`: starting, stopping, ports, configuration
 //! * `login`: what a refused login tells, and what ends one
 //! * `in_force`: acknowledged changes decide the next call, and those under way
+//! * `rpc`: every call over the wire, row by row of the specification: what is refused and how,
+//!   what changes, what is denied; and bad input of every kind
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
@@ -25,18 +27,5 @@ mod login;
 mod oracle;
 mod product;
 mod property;
+mod rpc;
 mod support;
-
-mod smoke {
-    use crate::support::Server;
-    use milvus_rbac::rpc::proto::service::*;
-
-    #[tokio::test]
-    async fn lists_users() {
-        let server = Server::start(&[]);
-        let mut root = server.root().await;
-        let users =
-            root.list_cred_users(ListCredUsersRequest::default()).await.unwrap().into_inner();
-        assert_eq!(users.usernames, ["root"]);
-    }
-}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::error::{Error, ErrorKind};
-use crate::model::name;
+use crate::model::name::{self, MAX_RECORD};
 use crate::model::state::{Change, DEFAULT_DATABASE, Database, State};
 
 /// The refusal of a request that names an unknown database.
@@ -28,6 +28,7 @@ pub(super) fn create(
     // one.
     let newest = state.databases.values().map(|d| d.id).max().unwrap_or_default();
     let id = created.max(newest.saturating_add(1));
+    check_size(properties)?;
     let database = Database { id, created, properties: properties.clone() };
     Ok(vec![Change::PutDatabase { name: name.into(), database }])
 }
@@ -44,6 +45,7 @@ pub(super) fn alter(
     let mut database = current.clone();
     database.properties.extend(set.clone());
     database.properties.retain(|key, _| !unset.contains(key));
+    check_size(&database.properties)?;
     if database == *current {
         return Ok(Vec::new());
     }
@@ -62,3 +64,13 @@ pub(super) fn drop(state: &State, name: &str) -> Result<Vec<Change>, Error> {
 
 /// Most databases beside `default`.
 const MAX_DATABASES: usize = 64;
+
+fn check_size(properties: &BTreeMap<String, String>) -> Result<(), Error> {
+    let bytes: usize = properties.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes <= MAX_RECORD {
+        return Ok(());
+    }
+    Err(Error::invalid(format_args!(
+        "the properties of a database take {bytes} bytes, more than {MAX_RECORD}"
+    )))
+}

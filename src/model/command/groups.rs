@@ -4,6 +4,7 @@ use imbl::OrdSet;
 
 use super::{MemberOperation, level_of};
 use crate::model::error::{Error, ErrorKind};
+use crate::model::name::MAX_RECORD;
 use crate::model::privilege::{GROUP_PREFIX, is_defined};
 use crate::model::state::{Change, Group, Name, State};
 
@@ -86,8 +87,20 @@ pub(super) fn operate(
             union
         }
     };
+    check_size(&name, &privileges).map_err(check)?;
     if privileges == group.privileges {
         return Ok(Vec::new());
     }
     Ok(vec![Change::PutGroup { name: name.clone(), group: Group { privileges } }])
+}
+
+/// Whether a group of these members can be kept.
+pub(in crate::model) fn check_size(name: &str, privileges: &OrdSet<Name>) -> Result<(), Error> {
+    let bytes: usize = privileges.iter().map(|member| member.len()).sum();
+    if bytes <= MAX_RECORD {
+        return Ok(());
+    }
+    Err(Error::invalid(format_args!(
+        "the members of privilege group [{name}] take {bytes} bytes, more than {MAX_RECORD}"
+    )))
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{MemberOperation, Rules, quota, reached};
 use crate::model::error::{Error, ErrorKind};
+use crate::model::name;
 use crate::model::state::{ADMIN, Change, Grant, Name, PUBLIC, State};
 
 /// The text form of a role in Milvus' "already exists" error.
@@ -36,6 +37,7 @@ pub(super) fn create(
 }
 
 pub(super) fn alter(state: &State, name: &str, description: &str) -> Result<Vec<Change>, Error> {
+    check_default_role(name, "altered")?;
     let Some((name, role)) = state.roles.get_key_value(name) else {
         return Err(Error::verbatim(ErrorKind::Unclassified, "role not exists"));
     };
@@ -46,6 +48,7 @@ pub(super) fn alter(state: &State, name: &str, description: &str) -> Result<Vec<
 }
 
 pub(super) fn drop(state: &State, name: &str, force: bool) -> Result<Vec<Change>, Error> {
+    check_default_role(name, "dropped")?;
     let Some((name, role)) = state.roles.get_key_value(name) else {
         return Err(Error::invalid(NO_ROLE));
     };
@@ -74,6 +77,8 @@ pub(super) fn operate(
     };
     let found = state.users.get_key_value(user);
     if operation != Some(MemberOperation::Remove) && found.is_none() {
+        // White space around a name is not counted when its form is checked.
+        let user = name::shortened(user);
         return Err(Error::invalid(format_args!("user \"{user}\" not found"))
             .context("failed to check if operate user role"));
     }

@@ -76,6 +76,7 @@ pub(super) fn delete(state: &State, name: &str) -> Result<Vec<Change>, Error> {
     if name.is_empty() {
         return Err(Error::invalid("username is empty"));
     }
+    check_deletable_user(name)?;
     let Some((name, user)) = state.users.get_key_value(name) else {
         return Ok(Vec::new());
     };

@@ -35,21 +35,6 @@ def server(start):
     return start()
 
 
-@pytest.fixture(scope="session")
-def upstream_supported():
-    return harness.forwards()
-
-
-@pytest.fixture
-def upstream(upstream_supported):
-    """What stands for a Milvus behind the server. Skips the test if the server can have none."""
-    if not upstream_supported:
-        pytest.skip("the server does not forward calls")
-    upstream = harness.Upstream()
-    yield upstream
-    upstream.stop()
-
-
 @pytest.fixture
 def root(server):
     return server.client()
@@ -65,3 +50,46 @@ def wire(server):
 def client(request, server):
     """Root's client, of both kinds."""
     return server.client() if request.param == "MilvusClient" else server.async_client()
+
+
+@pytest.fixture
+def r1(client):
+    client.create_role("r1")
+
+
+@pytest.fixture
+def u1(client):
+    client.create_user("u1", harness.PASSWORD)
+
+
+@pytest.fixture
+def prepared(root):
+    """Root's client, after two databases and two users were made, u1 with the role r1."""
+    for database in ("db1", "db2"):
+        root.create_database(database)
+    root.create_role("r1")
+    harness.add_user(root, "u1", "r1")
+    harness.add_user(root, "u2")
+    return root
+
+
+@pytest.fixture
+def populated(root):
+    """A user u1 with the role r1, which holds a privilege and the group g1, with one member."""
+    root.create_role("r1")
+    harness.add_user(root, "u1", "r1")
+    root.create_privilege_group("g1")
+    root.add_privileges_to_group("g1", ["Search"])
+    root.grant_privilege_v2("r1", "Search", "c1")
+    root.grant_privilege_v2("r1", "g1", "*")
+
+
+@pytest.fixture
+def goes_on(server, wire, populated):
+    """Whatever the test sends, the server goes on, and nothing is changed."""
+    before = wire.ok("BackupRBAC")
+    yield
+    assert server.running, server.log()
+    assert wire.ok("BackupRBAC") == before
+    assert server.client().list_databases() == ["default"]
+    assert "panicked" not in server.log()

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import concurrent.futures
 import contextlib
 import dataclasses
 import inspect
@@ -26,6 +25,17 @@ STOP_SECONDS = 10
 
 ROOT_PASSWORD = "Milvus"
 PASSWORD = "password"
+
+# Other codes make clients try again, for minutes.
+FINAL = {
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
 
 SERVICE = milvus_pb2.DESCRIPTOR.services_by_name["MilvusService"]
 
@@ -84,7 +94,7 @@ class Server:
             self._clients.pop().close()
 
     def kill(self):
-        """Ends the server as a power cut would."""
+        """Ends the server without a warning. What it gave to the system is not lost by that."""
         self.close_clients()
         self.process.kill()
         self.process.wait()
@@ -127,44 +137,6 @@ class Server:
         wire = Wire(self.address, authorization)
         self._clients.append(wire)
         return wire
-
-
-class Upstream:
-    """Stands for a Milvus: answers every call with nothing, and remembers which it got."""
-
-    def __init__(self):
-        self.called = []
-        self._server = grpc.server(concurrent.futures.ThreadPoolExecutor(4), handlers=(self,))
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-        self._server.start()
-
-    def service(self, call):
-        """What gRPC asks a handler of all methods."""
-        rpc = call.method.rsplit("/", 1)[-1]
-
-        def answer(requests, context):
-            self.called.append(rpc)
-            yield b""
-
-        return grpc.stream_stream_rpc_method_handler(answer)
-
-    def stop(self):
-        self._server.stop(None).wait()
-
-
-def forwards():
-    """Whether the server can have an upstream at all."""
-    port = "127.0.0.1:0"
-    command = [BINARY, "--listen", port, "--admin-listen", "off", "--store", "memory:"]
-    result = subprocess.run(
-        [*command, "--upstream", "no url"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=clean_environment(),
-        text=True,
-        timeout=START_SECONDS,
-    )
-    return "not supported" not in result.stderr
 
 
 class Blocking:
@@ -212,7 +184,7 @@ class Wire:
     def close(self):
         self.channel.close()
 
-    def _metadata(self, extra):
+    def _metadata(self, extra=()):
         own = (("authorization", self._authorization),) if self._authorization else ()
         return (*own, *extra)
 
@@ -222,7 +194,7 @@ class Wire:
         if request is None:
             request = message_factory.GetMessageClass(method.input_type)(**fields)
         stub = self.channel.unary_unary(
-            f"/{SERVICE.full_name}/{rpc}",
+            path(rpc),
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
         )
@@ -235,10 +207,22 @@ class Wire:
         assert (answer.status.code, answer.status.error_code) == (0, 0), answer.status.reason
         return answer.message
 
-    def raw(self, path, payload, *, metadata=(), timeout=30):
+    def raw(self, path, payload, *, timeout=30):
         """The bytes that answer some bytes."""
-        stub = self.channel.unary_unary(path)
-        return stub(payload, metadata=self._metadata(metadata), timeout=timeout)
+        return self.channel.unary_unary(path)(payload, metadata=self._metadata(), timeout=timeout)
+
+    def future(self, path, payload, *, timeout=30):
+        """The same, without waiting for them."""
+        return self.channel.unary_unary(path).future(payload, metadata=self._metadata(), timeout=timeout)
+
+    def stream(self, path, payloads, *, timeout=10):
+        """Those of all answers to a stream of messages."""
+        stream = self.channel.stream_stream(path)
+        return list(stream(iter(payloads), metadata=self._metadata(), timeout=timeout))
+
+
+def path(rpc):
+    return f"/{SERVICE.full_name}/{rpc}"
 
 
 def clean_environment():
@@ -315,3 +299,18 @@ def grants(client, role, db_name=""):
         (g["object_type"], g["db_name"], g["object_name"], g["privilege"])
         for g in client.describe_role(role, db_name=db_name)["privileges"]
     ]
+
+
+def groups(client):
+    """The members of all privilege groups, in the order of the answer; the members in byte order."""
+    return {g["privilege_group"]: sorted(g["privileges"]) for g in client.list_privilege_groups()}
+
+
+def everything(client):
+    """All that the server keeps, as far as clients see it."""
+    return {
+        "users": {user: client.describe_user(user) for user in client.list_users()},
+        "roles": {role: client.describe_role(role, db_name="*") for role in client.list_roles()},
+        "groups": list(groups(client).items()),
+        "databases": {name: client.describe_database(name) for name in client.list_databases()},
+    }

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 import harness
-from harness import PASSWORD, ROOT_PASSWORD, add_user, not_logged_in
+from harness import PASSWORD, ROOT_PASSWORD, add_user, everything, not_logged_in
 
 
 @pytest.fixture
@@ -42,18 +42,6 @@ def fill(client):
     client.grant_privilege_v2("r2", "*", "c1", db_name="db1")
     client.revoke_privilege("public", "Global", "ListAliases", "*", db_name="*")
     client.alter_role("r2", "the second")
-
-
-def everything(client):
-    return {
-        "users": {user: client.describe_user(user) for user in client.list_users()},
-        "roles": {role: client.describe_role(role, db_name="*") for role in client.list_roles()},
-        "groups": [
-            (group["privilege_group"], sorted(group["privileges"]))
-            for group in client.list_privilege_groups()
-        ],
-        "databases": {name: client.describe_database(name) for name in client.list_databases()},
-    }
 
 
 @pytest.mark.parametrize("end", [harness.Server.kill, harness.Server.stop], ids=["killed", "stopped"])

@@ -19,13 +19,9 @@ both_versions = pytest.mark.parametrize("version", ["v1", "v1alpha"])
 
 def reflect(wire, version, requests):
     """The answers of one stream. Both versions have the same messages, but for the package's name."""
-    stream = wire.channel.stream_stream(
-        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
-        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
-        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-    )
-    requests = [reflection_pb2.ServerReflectionRequest(**request) for request in requests]
-    return list(stream(iter(requests), timeout=10, metadata=wire._metadata(())))
+    requests = [reflection_pb2.ServerReflectionRequest(**request).SerializeToString() for request in requests]
+    answers = wire.stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo", requests)
+    return [reflection_pb2.ServerReflectionResponse.FromString(answer) for answer in answers]
 
 
 def services(wire, version):

@@ -59,12 +59,14 @@ fn covers_by_one(grant: &Grant, name: &str, call: &Call<'_>) -> bool {
         return in_database(grant, call) && (grant.database == "*" || !is_cluster(call));
     }
     let object = if name == "Admin" { "*" } else { &grant.object };
-    let named = match catalogue::legacy(name) {
-        Some(list) => list.contains(&call.privilege),
-        None => name == call.privilege,
+    let (named, reaches_cluster) = match catalogue::legacy(name) {
+        // v1 clients mean the instance by these two alone.
+        Some(list) => (list.contains(&call.privilege), matches!(&*grant.database, "*" | "default")),
+        // Whatever database it was granted under (design, section 7, row 3).
+        None => (name == call.privilege, true),
     };
-    // Cluster level: whatever database it was granted under (design, section 7, row 3).
-    named && (is_cluster(call) || in_database(grant, call)) && on_object(object, call)
+    let covered = if is_cluster(call) { reaches_cluster } else { in_database(grant, call) };
+    named && covered && on_object(object, call)
 }
 
 /// By `*`: every privilege of the grant's type on its object, and no further (design, section 7,
