@@ -87,7 +87,7 @@ pub(super) fn operate(
             union
         }
     };
-    check_size(&name, &privileges).map_err(check)?;
+    check_size(name, &privileges).map_err(check)?;
     if privileges == group.privileges {
         return Ok(Vec::new());
     }

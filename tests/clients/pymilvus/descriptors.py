@@ -89,125 +89,42 @@ UNDECLARED_WITH_OPTION = {"milvus.GetStatisticsRequest"}
 
 # A request must declare every published field of these names: the gate reads them.
 NAMING_FIELDS = set(
-    [
-        "db_name",
-        "collection_name",
-        "collection_names",
-        "collectionID",
-        "collection_id",
-        "alias",
-        "dbName",
-        "collectionName",
-        "oldName",
-        "newName",
-        "newDBName",
-        "target_db_name",
-        "target_collection_name",
-        "flush_targets",
-    ]
+    """
+    db_name collection_name collection_names collectionID collection_id alias dbName collectionName
+    oldName newName newDBName target_db_name target_collection_name flush_targets
+    """.split()
 )
 
 # Messages that must have exactly the published fields. Whatever they hold must be listed, too.
 COMPLETE = {
     "common." + name
-    for name in [
-        "ClientCommand",
-        "ClientInfo",
-        "CommandReply",
-        "KeyValuePair",
-        "Metrics",
-        "MsgBase",
-        "OperationMetrics",
-        "PrivilegeExt",
-        "ReplicateInfo",
-        "ServerInfo",
-        "Status",
-    ]
+    for name in """
+    ClientCommand ClientInfo CommandReply KeyValuePair Metrics MsgBase OperationMetrics PrivilegeExt
+    ReplicateInfo ServerInfo Status
+    """.split()
 } | {
     "milvus." + name
-    for name in [
-        "AddUserTagsRequest",
-        "AllocTimestampRequest",
-        "AllocTimestampResponse",
-        "AlterDatabaseRequest",
-        "AlterRoleRequest",
-        "BackupRBACMetaRequest",
-        "BackupRBACMetaResponse",
-        "CheckHealthRequest",
-        "CheckHealthResponse",
-        "ClientHeartbeatRequest",
-        "ClientHeartbeatResponse",
-        "ClientTelemetry",
-        "ComponentInfo",
-        "ComponentStates",
-        "ConnectRequest",
-        "ConnectResponse",
-        "CreateCredentialRequest",
-        "CreateDatabaseRequest",
-        "CreatePrivilegeGroupRequest",
-        "CreateRoleRequest",
-        "CreateRowPolicyRequest",
-        "DeleteClientCommandRequest",
-        "DeleteClientCommandResponse",
-        "DeleteCredentialRequest",
-        "DeleteUserTagsRequest",
-        "DescribeAliasResponse",
-        "DescribeDatabaseRequest",
-        "DescribeDatabaseResponse",
-        "DropDatabaseRequest",
-        "DropPrivilegeGroupRequest",
-        "DropRoleRequest",
-        "DropRowPolicyRequest",
-        "FlushAllTarget",
-        "GetClientTelemetryRequest",
-        "GetClientTelemetryResponse",
-        "GetComponentStatesRequest",
-        "GetImportProgressAuthPlaceholder",
-        "GetUserTagsRequest",
-        "GetUserTagsResponse",
-        "GetVersionRequest",
-        "GetVersionResponse",
-        "GrantEntity",
-        "GrantorEntity",
-        "ImportAuthPlaceholder",
-        "ListCredUsersRequest",
-        "ListCredUsersResponse",
-        "ListDatabasesRequest",
-        "ListDatabasesResponse",
-        "ListImportsAuthPlaceholder",
-        "ListPrivilegeGroupsRequest",
-        "ListPrivilegeGroupsResponse",
-        "ListRowPoliciesRequest",
-        "ListRowPoliciesResponse",
-        "ListUsersWithTagRequest",
-        "ListUsersWithTagResponse",
-        "ObjectEntity",
-        "OperatePrivilegeGroupRequest",
-        "OperatePrivilegeRequest",
-        "OperatePrivilegeV2Request",
-        "OperateUserRoleRequest",
-        "PrivilegeEntity",
-        "PrivilegeGroupInfo",
-        "PushClientCommandRequest",
-        "PushClientCommandResponse",
-        "RBACMeta",
-        "RestoreRBACMetaRequest",
-        "RoleEntity",
-        "RoleResult",
-        "RowPolicy",
-        "SelectGrantRequest",
-        "SelectGrantResponse",
-        "SelectRoleRequest",
-        "SelectRoleResponse",
-        "SelectUserRequest",
-        "SelectUserResponse",
-        "ShowCollectionsRequest",
-        "ShowCollectionsResponse",
-        "UpdateCredentialRequest",
-        "UserEntity",
-        "UserInfo",
-        "UserResult",
-    ]
+    for name in """
+    AddUserTagsRequest AllocTimestampRequest AllocTimestampResponse AlterDatabaseRequest
+    AlterRoleRequest BackupRBACMetaRequest BackupRBACMetaResponse CheckHealthRequest
+    CheckHealthResponse ClientHeartbeatRequest ClientHeartbeatResponse ClientTelemetry ComponentInfo
+    ComponentStates ConnectRequest ConnectResponse CreateCredentialRequest CreateDatabaseRequest
+    CreatePrivilegeGroupRequest CreateRoleRequest CreateRowPolicyRequest DeleteClientCommandRequest
+    DeleteClientCommandResponse DeleteCredentialRequest DeleteUserTagsRequest DescribeAliasResponse
+    DescribeDatabaseRequest DescribeDatabaseResponse DropDatabaseRequest DropPrivilegeGroupRequest
+    DropRoleRequest DropRowPolicyRequest FlushAllTarget GetClientTelemetryRequest
+    GetClientTelemetryResponse GetComponentStatesRequest GetImportProgressAuthPlaceholder
+    GetUserTagsRequest GetUserTagsResponse GetVersionRequest GetVersionResponse GrantEntity
+    GrantorEntity ImportAuthPlaceholder ListCredUsersRequest ListCredUsersResponse
+    ListDatabasesRequest ListDatabasesResponse ListImportsAuthPlaceholder ListPrivilegeGroupsRequest
+    ListPrivilegeGroupsResponse ListRowPoliciesRequest ListRowPoliciesResponse
+    ListUsersWithTagRequest ListUsersWithTagResponse ObjectEntity OperatePrivilegeGroupRequest
+    OperatePrivilegeRequest OperatePrivilegeV2Request OperateUserRoleRequest PrivilegeEntity
+    PrivilegeGroupInfo PushClientCommandRequest PushClientCommandResponse RBACMeta
+    RestoreRBACMetaRequest RoleEntity RoleResult RowPolicy SelectGrantRequest SelectGrantResponse
+    SelectRoleRequest SelectRoleResponse SelectUserRequest SelectUserResponse ShowCollectionsRequest
+    ShowCollectionsResponse UpdateCredentialRequest UserEntity UserInfo UserResult
+    """.split()
 }
 
 LABELS = {1: "optional", 2: "required", 3: "repeated"}
@@ -230,19 +147,11 @@ class Interface:
                 self.enums[f"{package}.{enum.name}"] = enum
             for service in file.service:
                 self.services[f"{package}.{service.name}"] = {
-                    m.name: (
-                        short(m.input_type),
-                        short(m.output_type),
-                        m.client_streaming,
-                        m.server_streaming,
-                    )
+                    m.name: (short(m.input_type), short(m.output_type), m.client_streaming, m.server_streaming)
                     for m in service.method
                 }
             for extension in file.extension:
-                self.extensions[f"{package}.{extension.name}"] = (
-                    extension.extendee,
-                    *field_shape(extension, None),
-                )
+                self.extensions[f"{package}.{extension.name}"] = (extension.extendee, *field_shape(extension, None))
 
     def _add_message(self, scope, message):
         name = f"{scope}.{message.name}"
@@ -392,9 +301,7 @@ class Comparison:
             if self.ours.messages[held].options.map_entry:
                 self.check_reach(name, {f"{field}.{k}": v for k, v in self.ours.fields(held).items()})
             else:
-                self.differences.append(
-                    f"field {name}.{field}: {held} is not in our list of complete messages"
-                )
+                self.differences.append(f"field {name}.{field}: {held} is not in our list of complete messages")
 
     def check_requests(self):
         """Requests declare the fields that the gate reads."""

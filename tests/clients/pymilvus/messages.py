@@ -12,7 +12,7 @@ NEW_PASSWORD = {
 }
 
 
-def v1(type=0, **changes):
+def operate_v1(type=0, **changes):
     """A v1 request; a change to None takes a part away."""
     entity = {
         "role": {"name": "r1"},
@@ -23,7 +23,7 @@ def v1(type=0, **changes):
     return {"entity": {k: v for k, v in entity.items() if v is not None}, "type": type}
 
 
-def v2(type=0, **changes):
+def operate_v2(type=0, **changes):
     request = {
         "role": {"name": "r1"},
         "grantor": {"privilege": {"name": "Search"}},
@@ -33,15 +33,15 @@ def v2(type=0, **changes):
     return {k: v for k, v in request.items() if v is not None} | {"type": type}
 
 
-def select(**entity):
+def select_grant(**entity):
     return {"entity": {"role": {"name": "r1"}} | entity}
 
 
-def operate(group, privileges=("Search",), type=0):
+def operate_group(group, privileges=("Search",), type=0):
     return {"group_name": group, "privileges": [{"name": p} for p in privileges], "type": type}
 
 
-def restore(**lists):
+def restore_rbac(**lists):
     return {"RBAC_meta": lists}
 
 

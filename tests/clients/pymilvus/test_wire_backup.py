@@ -1,7 +1,7 @@
 """BackupRBAC and RestoreRBAC."""
 
 from harness import add_user
-from messages import v1
+from messages import operate_v1
 
 
 def fill(root):
@@ -61,7 +61,7 @@ def test_all_or_nothing(wire, root):
         RBAC_meta={
             "roles": [{"name": "r1"}],
             "privilege_groups": [{"group_name": "g1", "privileges": [{"name": "Search"}]}],
-            "grants": [v1()["entity"]],
+            "grants": [operate_v1()["entity"]],
             "users": [{"user": "root"}],
         },
     ).status

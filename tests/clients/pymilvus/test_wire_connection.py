@@ -8,7 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from harness import SERVICE, base64_text, login, path, rpc_error
-from messages import v2
+from messages import operate_v2
 
 
 class TestHealth:
@@ -106,7 +106,7 @@ def test_many_calls_at_once(server, wire):
     futures = []
     wires = [server.wire() for _ in range(8)]
     for number in range(400):
-        request = milvus_pb2.OperatePrivilegeV2Request(**v2(collection_name=f"c{number}"))
+        request = milvus_pb2.OperatePrivilegeV2Request(**operate_v2(collection_name=f"c{number}"))
         one = wires[number % len(wires)]
         futures.append(one.future(path("OperatePrivilegeV2"), request.SerializeToString()))
     assert {common_pb2.Status.FromString(future.result()).code for future in futures} == {0}

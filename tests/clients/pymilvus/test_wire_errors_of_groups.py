@@ -1,7 +1,7 @@
 """Refusals of calls about privilege groups, backups and databases: code, legacy code and text."""
 
 from facts import GROUP_CHECK, GROUP_TAKEN, RESTORE_CHECK
-from messages import EMPTY, check_error, error_cases, operate, restore, v1
+from messages import EMPTY, check_error, error_cases, operate_group, restore_rbac, operate_v1
 
 # RPC, request, code, legacy code, reason.
 ERRORS = [
@@ -46,15 +46,15 @@ ERRORS = [
     ),
     (
         "OperatePrivilegeGroup",
-        operate(""),
+        operate_group(""),
         1402,
         1,
         "invalid privilege group name[privilegeGroup=privilege group name should not be empty]",
     ),
-    ("OperatePrivilegeGroup", operate("g1", [""]), 1100, 5, f"Privilege {EMPTY}"),
+    ("OperatePrivilegeGroup", operate_group("g1", [""]), 1100, 5, f"Privilege {EMPTY}"),
     (
         "OperatePrivilegeGroup",
-        operate("nope"),
+        operate_group("nope"),
         1100,
         61,
         f"{GROUP_CHECK}there is no privilege group name [nope] defined in system to operate"
@@ -62,14 +62,14 @@ ERRORS = [
     ),
     (
         "OperatePrivilegeGroup",
-        operate("g1", []),
+        operate_group("g1", []),
         1100,
         61,
         f"{GROUP_CHECK}privileges is empty when alter the privilege group: invalid parameter",
     ),
     (
         "OperatePrivilegeGroup",
-        operate("g1", ["Search", "Nonsense"], type=1),
+        operate_group("g1", ["Search", "Nonsense"], type=1),
         1100,
         61,
         f"{GROUP_CHECK}there is no privilege name or privilege group name [Nonsense] defined in system "
@@ -77,56 +77,56 @@ ERRORS = [
     ),
     (
         "OperatePrivilegeGroup",
-        operate("g1", ["CreateDatabase"]),
+        operate_group("g1", ["CreateDatabase"]),
         1100,
         61,
         f"{GROUP_CHECK}privileges are not the same privilege level: invalid parameter",
     ),
     (
         "OperatePrivilegeGroup",
-        operate("g1", type=7),
+        operate_group("g1", type=7),
         65535,
         61,
         "invalid operate privilege group type",
     ),
     (
         "RestoreRBAC",
-        restore(roles=[{"name": "r1"}]),
+        restore_rbac(roles=[{"name": "r1"}]),
         1100,
         41,
         f"{RESTORE_CHECK}role [r1] already exists: invalid parameter",
     ),
     (
         "RestoreRBAC",
-        restore(roles=[{"name": "admin"}]),
+        restore_rbac(roles=[{"name": "admin"}]),
         1100,
         41,
         f"{RESTORE_CHECK}role [admin] already exists: invalid parameter",
     ),
     (
         "RestoreRBAC",
-        restore(privilege_groups=[{"group_name": "g1"}]),
+        restore_rbac(privilege_groups=[{"group_name": "g1"}]),
         1100,
         41,
         f"{RESTORE_CHECK}privilege group [g1] already exists: invalid parameter",
     ),
     (
         "RestoreRBAC",
-        restore(grants=[v1(grantor={"privilege": {"name": "Nonsense"}})["entity"]]),
+        restore_rbac(grants=[operate_v1(grantor={"privilege": {"name": "Nonsense"}})["entity"]]),
         1100,
         41,
         f"{RESTORE_CHECK}privilege [Nonsense] does not exist: invalid parameter",
     ),
     (
         "RestoreRBAC",
-        restore(users=[{"user": "u1"}]),
+        restore_rbac(users=[{"user": "u1"}]),
         1100,
         41,
         f"{RESTORE_CHECK}user [u1] already exists: invalid parameter",
     ),
     (
         "RestoreRBAC",
-        restore(users=[{"user": "u2", "roles": [{"name": "nope"}]}]),
+        restore_rbac(users=[{"user": "u2", "roles": [{"name": "nope"}]}]),
         1100,
         41,
         f"{RESTORE_CHECK}role [nope] does not exist: invalid parameter",

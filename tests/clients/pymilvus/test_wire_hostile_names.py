@@ -7,7 +7,15 @@ import pytest
 
 from facts import GROUP_CHECK
 from harness import FINAL, PASSWORD, base64_text
-from messages import NEW_PASSWORD, check_error, operate, restore, select, v1, v2
+from messages import (
+    NEW_PASSWORD,
+    check_error,
+    operate_group,
+    restore_rbac,
+    select_grant,
+    operate_v1,
+    operate_v2,
+)
 
 pytestmark = pytest.mark.usefixtures("goes_on")
 
@@ -33,26 +41,26 @@ NAMED = {
     "DropRole": lambda name: {"role_name": name},
     "OperateUserRole": lambda name: {"username": "u1", "role_name": name},
     "SelectRole": lambda name: {"role": {"name": name}},
-    "OperatePrivilege": lambda name: v1(role={"name": name}),
-    "OperatePrivilege, object": lambda name: v1(object_name=name),
-    "OperatePrivilege, type": lambda name: v1(object={"name": name}),
-    "OperatePrivilege, privilege": lambda name: v1(grantor={"privilege": {"name": name}}),
-    "OperatePrivilege, database": lambda name: v1(db_name=name),
-    "OperatePrivilegeV2": lambda name: v2(role={"name": name}),
-    "OperatePrivilegeV2, collection": lambda name: v2(collection_name=name),
-    "OperatePrivilegeV2, privilege": lambda name: v2(grantor={"privilege": {"name": name}}),
-    "OperatePrivilegeV2, database": lambda name: v2(db_name=name),
-    "SelectGrant": lambda name: select(role={"name": name}),
-    "SelectGrant, type": lambda name: select(object={"name": name}, object_name="c1"),
-    "SelectGrant, object": lambda name: select(object={"name": "Collection"}, object_name=name),
+    "OperatePrivilege": lambda name: operate_v1(role={"name": name}),
+    "OperatePrivilege, object": lambda name: operate_v1(object_name=name),
+    "OperatePrivilege, type": lambda name: operate_v1(object={"name": name}),
+    "OperatePrivilege, privilege": lambda name: operate_v1(grantor={"privilege": {"name": name}}),
+    "OperatePrivilege, database": lambda name: operate_v1(db_name=name),
+    "OperatePrivilegeV2": lambda name: operate_v2(role={"name": name}),
+    "OperatePrivilegeV2, collection": lambda name: operate_v2(collection_name=name),
+    "OperatePrivilegeV2, privilege": lambda name: operate_v2(grantor={"privilege": {"name": name}}),
+    "OperatePrivilegeV2, database": lambda name: operate_v2(db_name=name),
+    "SelectGrant": lambda name: select_grant(role={"name": name}),
+    "SelectGrant, type": lambda name: select_grant(object={"name": name}, object_name="c1"),
+    "SelectGrant, object": lambda name: select_grant(object={"name": "Collection"}, object_name=name),
     "CreatePrivilegeGroup": lambda name: {"group_name": name},
     "DropPrivilegeGroup": lambda name: {"group_name": name},
-    "OperatePrivilegeGroup": lambda name: operate(name),
-    "OperatePrivilegeGroup, member": lambda name: operate("g1", [name]),
+    "OperatePrivilegeGroup": lambda name: operate_group(name),
+    "OperatePrivilegeGroup, member": lambda name: operate_group("g1", [name]),
     "CreateDatabase": lambda name: {"db_name": name},
-    "RestoreRBAC, role": lambda name: restore(roles=[{"name": name}]),
-    "RestoreRBAC, user": lambda name: restore(users=[{"user": name, "password": "x"}]),
-    "RestoreRBAC, group": lambda name: restore(privilege_groups=[{"group_name": name}]),
+    "RestoreRBAC, role": lambda name: restore_rbac(roles=[{"name": name}]),
+    "RestoreRBAC, user": lambda name: restore_rbac(users=[{"user": name, "password": "x"}]),
+    "RestoreRBAC, group": lambda name: restore_rbac(privilege_groups=[{"group_name": name}]),
 }
 
 
@@ -113,9 +121,9 @@ def test_names_of_collections(server, wire):
 def test_unknown_enum_numbers(wire, type):
     for rpc, request in [
         ("OperateUserRole", {"username": "u1", "role_name": "r1", "type": type}),
-        ("OperatePrivilege", v1(type=type)),
-        ("OperatePrivilegeV2", v2(type=type)),
-        ("OperatePrivilegeGroup", operate("g1", type=type)),
+        ("OperatePrivilege", operate_v1(type=type)),
+        ("OperatePrivilegeV2", operate_v2(type=type)),
+        ("OperatePrivilegeGroup", operate_group("g1", type=type)),
     ]:
         status = wire.call(rpc, **request).status
         assert status.code in (1100, 65535), rpc
@@ -124,7 +132,7 @@ def test_unknown_enum_numbers(wire, type):
 
 def test_a_hundred_thousand_privileges(wire):
     started = time.monotonic()
-    unknown = operate("g1", [f"Nonsense{number}" for number in range(100_000)])
+    unknown = operate_group("g1", [f"Nonsense{number}" for number in range(100_000)])
     status = wire.call("OperatePrivilegeGroup", **unknown).status
     check_error(
         status,
@@ -133,13 +141,13 @@ def test_a_hundred_thousand_privileges(wire):
         f"{GROUP_CHECK}there is no privilege name or privilege group name [Nonsense0] defined in "
         "system to operate: invalid parameter",
     )
-    wire.ok("OperatePrivilegeGroup", **operate("g1", ["Search"] * 100_000))
+    wire.ok("OperatePrivilegeGroup", **operate_group("g1", ["Search"] * 100_000))
     assert time.monotonic() - started < 20
 
 
 def test_a_large_backup(wire):
     started = time.monotonic()
-    grants = [v1(role={"name": "nope"})["entity"]] * 20_000
-    status = wire.call("RestoreRBAC", **restore(grants=grants)).status
+    grants = [operate_v1(role={"name": "nope"})["entity"]] * 20_000
+    status = wire.call("RestoreRBAC", **restore_rbac(grants=grants)).status
     assert status.code in (1100, 2), status.reason
     assert time.monotonic() - started < 20

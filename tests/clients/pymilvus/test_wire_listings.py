@@ -3,7 +3,7 @@
 import pytest
 
 from harness import PASSWORD, add_user
-from messages import select
+from messages import select_grant
 
 
 class TestSelectGrant:
@@ -67,7 +67,7 @@ class TestSelectGrant:
         assert found(*lookup) == expected
 
     def test_an_entity_is_complete(self, wire, populated):
-        first, _ = wire.ok("SelectGrant", **select()).entities
+        first, _ = wire.ok("SelectGrant", **select_grant()).entities
         assert first.role.name == "r1"
         assert first.object.name == "Collection"
         assert first.object_name == "c1"
@@ -77,7 +77,7 @@ class TestSelectGrant:
 
     def test_an_empty_object_counts_as_none(self, wire, populated):
         """The Node client sends one."""
-        entities = wire.ok("SelectGrant", **select(object={}, object_name="")).entities
+        entities = wire.ok("SelectGrant", **select_grant(object={}, object_name="")).entities
         assert len(entities) == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from facts import SERVED
 from harness import rpc_error
-from messages import NEW_PASSWORD, NEW_USER, operate, restore, select, v1, v2
+from messages import NEW_PASSWORD, NEW_USER, operate_group, restore_rbac, select_grant, operate_v1, operate_v2
 
 
 def test_is_on_every_answer(wire, populated):
@@ -35,16 +35,16 @@ CHANGES = [
     ("OperateUserRole", {"username": "u1", "role_name": "r2", "type": 1}),
     ("DropRole", {"role_name": "r2"}),
     # One change, though it brings two more privileges.
-    ("OperatePrivilege", v1(grantor={"privilege": {"name": "Load"}})),
-    ("OperatePrivilege", v1(grantor={"privilege": {"name": "Load"}}, type=1)),
-    ("OperatePrivilegeV2", v2(grantor={"privilege": {"name": "Query"}})),
+    ("OperatePrivilege", operate_v1(grantor={"privilege": {"name": "Load"}})),
+    ("OperatePrivilege", operate_v1(grantor={"privilege": {"name": "Load"}}, type=1)),
+    ("OperatePrivilegeV2", operate_v2(grantor={"privilege": {"name": "Query"}})),
     ("CreatePrivilegeGroup", {"group_name": "g2"}),
-    ("OperatePrivilegeGroup", operate("g2", ["Search", "Query"])),
-    ("OperatePrivilegeGroup", operate("g2", type=1)),
+    ("OperatePrivilegeGroup", operate_group("g2", ["Search", "Query"])),
+    ("OperatePrivilegeGroup", operate_group("g2", type=1)),
     ("DropPrivilegeGroup", {"group_name": "g2"}),
     ("CreateDatabase", {"db_name": "db1"}),
     ("DropDatabase", {"db_name": "db1"}),
-    ("RestoreRBAC", restore(roles=[{"name": "r3"}, {"name": "r4"}])),
+    ("RestoreRBAC", restore_rbac(roles=[{"name": "r3"}, {"name": "r4"}])),
     ("DropRole", {"role_name": "r1", "force_drop": True}),
 ]
 
@@ -63,7 +63,7 @@ def test_stays_without_a_change(wire, populated):
     before = wire.call("GetVersion").revision
     for rpc, fields in [
         ("ListCredUsers", {}),
-        ("SelectGrant", select()),
+        ("SelectGrant", select_grant()),
         ("BackupRBAC", {}),
         # Refused.
         ("CreateRole", {"entity": {"name": "r1"}}),
@@ -71,9 +71,9 @@ def test_stays_without_a_change(wire, populated):
         # Fulfilled already.
         ("DeleteCredential", {"username": "nobody"}),
         ("OperateUserRole", {"username": "u1", "role_name": "r1"}),
-        ("OperatePrivilege", v1()),
-        ("OperatePrivilegeV2", v2()),
-        ("OperatePrivilegeGroup", operate("g1")),
+        ("OperatePrivilege", operate_v1()),
+        ("OperatePrivilegeV2", operate_v2()),
+        ("OperatePrivilegeGroup", operate_group("g1")),
         ("DropPrivilegeGroup", {"group_name": "nope"}),
         ("RestoreRBAC", {}),
     ]:
