@@ -44,11 +44,20 @@ const DEFAULT_ROOT_PASSWORD: &[u8] = b"Milvus";
 pub async fn run(config: Config) -> Result<(), String> {
     let metrics = telemetry::start_metrics().map_err(|e| e.to_string())?;
     tokio::spawn(telemetry::keep_metrics(metrics.clone()));
+    info!(version = env!("CARGO_PKG_VERSION"), store = ?config.store, "starting");
+    // Before the store: a start that fails must not leave one behind with a password of its own.
+    let data = Port::bind("--listen", &config.listen).await?;
+    let admin = match &config.admin_listen {
+        Some(address) => Some(Port::bind("--admin-listen", address).await?),
+        None => None,
+    };
+
     let passwords = Passwords::new(config.bcrypt_cost)?;
     let clock = Arc::new(Clock::default());
     let groups = Arc::new(config.rules.groups.clone());
     let (engine, writer) = start_engine(&config).await?;
     seed(&engine, &passwords, &clock, config.root_password.as_deref()).await?;
+    tokio::spawn(warn_of_default_password(engine.clone(), passwords.clone()));
     if !config.authorization {
         warn!("authorization is off: credentials are ignored and nothing is refused");
     }
@@ -62,23 +71,21 @@ pub async fn run(config: Config) -> Result<(), String> {
         routes = add_reflection(routes)?;
     }
     let gate = Arc::new(Gate::new(engine.clone(), passwords, config.authorization));
-    let data = Port::bind(&config.listen, data_router(routes, gate)).await?;
-    let admin = match &config.admin_listen {
-        None => None,
-        Some(address) => {
-            let (engine, stopping) = (engine.clone(), stopping.clone());
-            let authorization = config.authorization;
-            let admin = Admin { engine, stopping, metrics, authorization };
-            Some(Port::bind(address, admin.into_router()).await?)
-        }
-    };
+    let data_app = data_router(routes, gate);
+    let admin_app = Admin {
+        engine: engine.clone(),
+        stopping: stopping.clone(),
+        metrics,
+        authorization: config.authorization,
+    }
+    .into_router();
     // Whoever reads the announcement may tell the process to stop.
     let told_to_stop = told_to_stop()?;
     announce(&data, admin.as_ref())?;
 
     tokio::spawn(report_health(reporter, engine.watch_health(), stopping.clone()));
-    let admin = admin.map(|port| tokio::spawn(port.serve(stopping.clone(), GRACE)));
-    let data = tokio::spawn(data.serve(stopping, GRACE));
+    let admin = admin.map(|port| tokio::spawn(port.serve(admin_app, stopping.clone(), GRACE)));
+    let data = tokio::spawn(data.serve(data_app, stopping, GRACE));
     let mut health = engine.watch_health();
     let failed = tokio::select! {
         () = told_to_stop => false,
@@ -124,10 +131,10 @@ async fn seed(
     root_password: Option<&[u8]>,
 ) -> Result<(), String> {
     if engine.snapshot().state.users.contains_key(ROOT) {
+        if root_password.is_some() {
+            info!("root exists already and keeps its password; --root-password-file is not used");
+        }
         return Ok(());
-    }
-    if root_password.is_none() {
-        warn!("root gets Milvus' default password: change it, or give --root-password-file");
     }
     let password = root_password.unwrap_or(DEFAULT_ROOT_PASSWORD).to_vec();
     let root_password_hash = passwords.hash(password).await.map_err(|e| e.to_string())?.into();
@@ -137,6 +144,13 @@ async fn seed(
         .await
         .map(|_| ())
         .map_err(|e| e.to_string())
+}
+
+async fn warn_of_default_password(engine: Engine, passwords: Passwords) {
+    let login = passwords.verify(&engine.snapshot().state, ROOT, DEFAULT_ROOT_PASSWORD).await;
+    if matches!(login, Ok(Some(_))) {
+        warn!("root has Milvus' default password: change it with update_password");
+    }
 }
 
 fn add_reflection(routes: Routes) -> Result<Routes, String> {

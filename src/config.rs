@@ -68,7 +68,8 @@ pub struct Flags {
     /// Off: credentials are ignored and nothing is refused.
     #[arg(long, env = "MILVUS_RBAC_AUTHORIZATION", default_value = "on")]
     authorization: Switch,
-    /// Holds the password of `root` for when it does not exist yet; without it, `Milvus`.
+    /// Holds the password of `root` for when it does not exist yet, 6 to 72 bytes; without it,
+    /// `Milvus`. The end of the line does not count.
     #[arg(long, env = "MILVUS_RBAC_ROOT_PASSWORD_FILE", value_name = "FILE")]
     root_password_file: Option<PathBuf>,
     /// Most users, `root` included; 0 for no limit.
@@ -80,7 +81,7 @@ pub struct Flags {
     /// YAML that replaces members of built-in privilege groups: `ClusterReadOnly: [ListDatabases]`.
     #[arg(long, env = "MILVUS_RBAC_BUILTIN_GROUPS_FILE", value_name = "FILE")]
     builtin_groups_file: Option<PathBuf>,
-    /// Work per password hash, as a power of two.
+    /// Work per password hash, as a power of two: 4 to 14.
     #[arg(long, env = "MILVUS_RBAC_BCRYPT_COST", default_value_t = 10, value_name = "N",
           value_parser = clap::value_parser!(u32).range(4..=14))]
     bcrypt_cost: u32,
@@ -90,7 +91,7 @@ pub struct Flags {
     /// How log lines look.
     #[arg(long, env = "MILVUS_RBAC_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
-    /// What is logged: `error`, `warn`, `info`, `debug`, or a filter such as `milvus_rbac=debug`.
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `milvus_rbac=debug`.
     #[arg(long, env = "MILVUS_RBAC_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     log_level: String,
     #[command(flatten)]
@@ -164,8 +165,11 @@ impl TryFrom<Flags> for Config {
     fn try_from(flags: Flags) -> Result<Self, String> {
         flags.planned.refuse()?;
         Ok(Self {
-            listen: flags.listen,
-            admin_listen: Some(flags.admin_listen).filter(|listen| listen != "off"),
+            listen: address("--listen", flags.listen)?,
+            admin_listen: match flags.admin_listen.as_str() {
+                "off" => None,
+                _ => Some(address("--admin-listen", flags.admin_listen)?),
+            },
             store: store_url(&flags.store)?,
             authorization: flags.authorization == Switch::On,
             root_password: flags.root_password_file.map(|file| root_password(&file)).transpose()?,
@@ -197,6 +201,16 @@ impl Planned {
             Some((flag, _)) => Err(format!("{flag} is not supported by this version")),
             None => Ok(()),
         }
+    }
+}
+
+fn address(flag: &str, address: String) -> Result<String, String> {
+    let port = address
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some(port.parse::<u16>().ok()?).filter(|_| !host.is_empty()));
+    match port {
+        Some(_) => Ok(address),
+        None => Err(format!("{flag}: `{address}` is not HOST:PORT, such as 127.0.0.1:19530")),
     }
 }
 

@@ -24,23 +24,20 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIME: Duration = Duration::from_secs(20);
 
-/// A bound port that serves `app`.
+/// A bound port.
 #[derive(Debug)]
-pub struct Port {
-    listener: TcpListener,
-    app: Router,
-}
+pub struct Port(TcpListener);
 
 impl Port {
-    /// Binds `address`.
+    /// Binds `address`, which `flag` gave.
     ///
     /// # Errors
     /// The address is unusable or taken.
-    pub async fn bind(address: &str, app: Router) -> Result<Self, String> {
-        let listener = TcpListener::bind(address)
+    pub async fn bind(flag: &str, address: &str) -> Result<Self, String> {
+        TcpListener::bind(address)
             .await
-            .map_err(|e| format!("cannot listen on {address}: {e}"))?;
-        Ok(Self { listener, app })
+            .map(Self)
+            .map_err(|e| format!("cannot listen on {address}: {e}; {flag} gives another address"))
     }
 
     /// The address bound, with the port that was picked.
@@ -48,25 +45,30 @@ impl Port {
     /// # Errors
     /// The operating system does not tell.
     pub fn address(&self) -> io::Result<std::net::SocketAddr> {
-        self.listener.local_addr()
+        self.0.local_addr()
     }
 
-    /// Serves until `stop` is set, then lets running calls finish, for `grace` at most. Returns
+    /// Serves `app` until `stop` is set, then lets running calls finish, for `grace` at most. Returns
     /// whether they did.
-    pub async fn serve(self, mut stop: watch::Receiver<bool>, grace: Duration) -> bool {
+    pub async fn serve(
+        self,
+        app: Router,
+        mut stop: watch::Receiver<bool>,
+        grace: Duration,
+    ) -> bool {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let graceful = GracefulShutdown::new();
         let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
         loop {
             let next = async {
                 let place = places.clone().acquire_owned().await;
-                (self.listener.accept().await, place)
+                (self.0.accept().await, place)
             };
             tokio::select! {
                 _ = &mut stopped => break,
                 (accepted, place) = next => match accepted {
                     Ok((stream, _)) => {
-                        let (app, watcher) = (self.app.clone(), graceful.watcher());
+                        let (app, watcher) = (app.clone(), graceful.watcher());
                         tokio::spawn(async move {
                             if tokio::time::timeout(HEAD_TIME, spoken(&stream)).await.is_err() {
                                 return;
@@ -85,7 +87,7 @@ impl Port {
                 },
             }
         }
-        drop(self.listener);
+        drop(self.0);
         tokio::time::timeout(grace, graceful.shutdown()).await.is_ok()
     }
 }

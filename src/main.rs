@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use milvus_rbac::config::{Cli, Config};
 use milvus_rbac::{app, telemetry};
-use tracing::error;
 
 const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
@@ -13,10 +12,10 @@ const BAD_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let config = match Config::try_from(Cli::parse().into_flags()) {
         Ok(config) => config,
-        Err(e) => return bad_usage(&e),
+        Err(e) => return fail(&e, BAD_USAGE),
     };
     if let Err(e) = telemetry::start_logs(config.log_format, &config.log_level) {
-        return bad_usage(&e);
+        return fail(&e, BAD_USAGE);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
@@ -25,15 +24,12 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            error!("{e}");
-            ExitCode::from(FAILED)
-        }
+        Err(e) => fail(&e, FAILED),
     }
 }
 
-#[expect(clippy::print_stderr, reason = "logs have not started yet")]
-fn bad_usage(error: &str) -> ExitCode {
+/// What ends the process is told whatever the log level.
+fn fail(error: &str, code: u8) -> ExitCode {
     eprintln!("error: {error}");
-    ExitCode::from(BAD_USAGE)
+    ExitCode::from(code)
 }

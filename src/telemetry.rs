@@ -6,6 +6,7 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -21,6 +22,12 @@ pub enum LogFormat {
 /// # Errors
 /// The level is not a filter that the subscriber understands.
 pub fn start_logs(format: LogFormat, level: &str) -> Result<(), String> {
+    // A bare word that is no level would be taken for a target, and silence everything else.
+    if !level.contains('=') && level.parse::<LevelFilter>().is_err() {
+        return Err(format!(
+            "--log-level: `{level}` is none of error, warn, info, debug, trace, off, nor a filter"
+        ));
+    }
     let mut filter = EnvFilter::try_new(level).map_err(|e| format!("--log-level: {e}"))?;
     // These log what they carry, and that holds secrets.
     for carrier in ["sled=warn", "h2=warn", "hyper=warn", "tonic=warn"] {

@@ -266,7 +266,7 @@ pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) 
 
 fn not_served(method: &Method) -> Status {
     status::unimplemented(format!(
-        "{} is not answered by milvus-rbac itself; with --upstream URL it is forwarded to the Milvus there",
+        "{} is not answered by milvus-rbac itself, and forwarding it to a Milvus (--upstream) is not supported by this version",
         method.row.name
     ))
 }

@@ -54,6 +54,10 @@ fn bad_usage_is_told_and_ends_with_2() {
         (&["--authorization", "maybe"], "--authorization"),
         (&["--bcrypt-cost", "31"], "--bcrypt-cost"),
         (&["--log-level", "a=b=c"], "--log-level"),
+        (&["--log-level", "nonsense"], "--log-level"),
+        (&["--listen", "19530"], "HOST:PORT"),
+        (&["--listen", "127.0.0.1:99999"], "HOST:PORT"),
+        (&["--admin-listen", "OFF"], "HOST:PORT"),
         (&["--root-password-file", &short], "invalid password length"),
         (&["--root-password-file", "/nowhere"], "/nowhere"),
         (&["--builtin-groups-file", &groups], "NoSuchGroup"),
@@ -67,6 +71,25 @@ fn bad_usage_is_told_and_ends_with_2() {
     for store in ["etcd://127.0.0.1:2379/root", "follow://127.0.0.1:1", "sled:", "x"] {
         fails(&mut command(store), 2, "--store");
     }
+}
+
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_store_behind() {
+    let folder = TempDir::new().unwrap();
+    let (store, password) = (folder.path().join("store"), folder.path().join("password"));
+    std::fs::write(&password, "correct horse").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    fails(
+        command(&sled_url(&store)).args(["--listen", &taken, "--log-level", "off"]),
+        1,
+        "--listen gives another address",
+    );
+    assert!(!store.exists());
+    let mut start = command(&sled_url(&store));
+    let server = Server::run(start.arg("--root-password-file").arg(&password));
+    let mut root = server.client("root", "correct horse").await;
+    root.list_cred_users(ListCredUsersRequest::default()).await.unwrap();
 }
 
 #[tokio::test]
