@@ -58,6 +58,8 @@ pub(super) struct Requirement {
     pub(super) many: bool,
     /// Where the request names a role that its holders may ask about without the privilege.
     pub(super) own_role: &'static [u32],
+    /// The field that names the database into which something is moved, 0 for none.
+    pub(super) target_database: u32,
 }
 
 /// Served to every authenticated caller, since the protos state no privilege. `ListDatabases` and
@@ -114,6 +116,11 @@ const PRIVILEGED: [&str; 35] = [
 /// `SelectGrant`: `entity.role.name`.
 const SELECT_GRANT_ROLE: &[u32] = &[2, 1, 1];
 
+/// `RenameCollection`: `newDBName`.
+const RENAME_NEW_DATABASE: u32 = 5;
+/// `RestoreSnapshot`: `target_db_name`.
+const RESTORE_TARGET_DATABASE: u32 = 6;
+
 static TABLE: LazyLock<HashMap<&'static str, Method>> =
     LazyLock::new(|| METHODS.iter().map(|row| (row.path, Method::of(row))).collect());
 
@@ -148,6 +155,11 @@ impl Requirement {
             name: option.name,
             many: option.many,
             own_role: if method == "SelectGrant" { SELECT_GRANT_ROLE } else { &[] },
+            target_database: match method {
+                "RenameCollection" => RENAME_NEW_DATABASE,
+                "RestoreSnapshot" => RESTORE_TARGET_DATABASE,
+                _ => 0,
+            },
         })
     }
 }

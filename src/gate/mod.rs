@@ -148,13 +148,7 @@ impl Gate {
         if let (Access::Privileged(requirement), true) = (&method.access, self.authorization) {
             decide(&caller, method, requirement, message)?;
         }
-        if !method.served {
-            return Err(status::unimplemented(format!(
-                "{} is not answered by milvus-rbac itself; with --upstream URL it is forwarded to the Milvus there",
-                method.row.name
-            )));
-        }
-        Ok(caller)
+        if method.served { Ok(caller) } else { Err(not_served(method)) }
     }
 
     /// The newest revision.
@@ -187,6 +181,10 @@ impl Gate {
     ) -> Result<(Request, OwnedSemaphorePermit), Status> {
         let (mut parts, body) = request.into_parts();
         let identity = self.identify(&parts.headers, Login::from_grpc(&parts.headers)).await?;
+        // Some of these are streams, which one would wait for in vain.
+        if !method.served && matches!(method.access, Access::Authenticated) {
+            return Err(not_served(method));
+        }
         let database = header_database(&parts.headers)?;
         let limit = if method.row.name == "RestoreRBAC" { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
         let (frame, room) = self.read(body, limit).await?;
@@ -266,6 +264,13 @@ pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) 
     response
 }
 
+fn not_served(method: &Method) -> Status {
+    status::unimplemented(format!(
+        "{} is not answered by milvus-rbac itself; with --upstream URL it is forwarded to the Milvus there",
+        method.row.name
+    ))
+}
+
 fn unknown(path: &str) -> Status {
     let (service, method) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
     let short = |text: &str| text.chars().take(MAX_NAME).collect::<String>();
@@ -294,17 +299,22 @@ fn message_of(frame: &[u8]) -> Result<&[u8], Status> {
 }
 
 /// Whether the caller may make this call. Names are read from the very bytes that go on.
-fn decide(
-    caller: &Caller,
+fn decide<'m>(
+    caller: &'m Caller,
     method: &Method,
     requirement: &Requirement,
-    message: &[u8],
+    message: &'m [u8],
 ) -> Result<(), Status> {
     let Snapshot { state, policy, .. } = caller.snapshot();
     let peek = |path: &[u32]| peek::string(message, path).map_err(|e| status::malformed(&e));
     let privilege = requirement.privilege;
     let named = peek(&[method.row.database])?;
-    let database = if named.is_empty() { caller.database() } else { named };
+    let or_own = |name: &'m str| if name.is_empty() { &*caller.database } else { name };
+    let database = or_own(named);
+    // What moves data into another database needs the privilege in every database.
+    let moves = requirement.target_database != 0
+        && or_own(peek(&[requirement.target_database])?) != database;
+    let database = if moves { ANY } else { database };
     let allowed = |object: Object<'_>| {
         let query = Query { user: &caller.user, privilege, database, object };
         policy.decide(state, &query).is_allowed()

@@ -40,6 +40,8 @@ pub fn refused(error: &Error, legacy: Option<ErrorCode>) -> Result<Status, tonic
         ErrorKind::Unavailable => (2, ErrorCode::UnexpectedError, true, false),
         ErrorKind::Overloaded => return Err(overloaded(error.text())),
     };
+    // A wrong old password is refused in the same way wherever it is found out.
+    let legacy = legacy.filter(|_| error.kind() != ErrorKind::NotAuthenticated);
     let mut status = Status {
         error_code: legacy.unwrap_or(generic).into(),
         reason: error.text().to_owned(),

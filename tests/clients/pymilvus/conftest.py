@@ -14,12 +14,12 @@ def pytest_configure():
 
 
 @pytest.fixture
-def start(tmp_path):
+def start():
     """Starts servers, which are stopped after the test."""
     servers = []
 
     def start(*arguments, **options):
-        servers.append(harness.Server(tmp_path, *arguments, **options))
+        servers.append(harness.Server(*arguments, **options))
         return servers[-1]
 
     yield start
@@ -28,6 +28,8 @@ def start(tmp_path):
     for server in servers:
         if server.running:
             server.stop()
+    for server in servers:
+        server.close_log()
 
 
 @pytest.fixture

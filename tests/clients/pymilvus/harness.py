@@ -5,11 +5,11 @@ import base64
 import contextlib
 import dataclasses
 import inspect
-import itertools
 import os
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 
 import grpc
@@ -45,22 +45,20 @@ _loop = asyncio.new_event_loop()
 class Server:
     """A running server. Its clients are closed before it is stopped."""
 
-    _numbers = itertools.count()
-
-    def __init__(self, directory, *arguments, store="memory:", bcrypt_cost=4):
+    def __init__(self, *arguments, store="memory:", bcrypt_cost=4):
         command = [BINARY, "--listen", "127.0.0.1:0", "--admin-listen", "off", "--store", store]
         if bcrypt_cost is not None:
             command += ["--bcrypt-cost", str(bcrypt_cost)]
-        self._log = directory / f"server-{next(self._numbers)}.log"
+        # A file without a name: nothing has to be removed.
+        self._log = tempfile.TemporaryFile()
         self._clients = []
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=clean_environment(),
-            )
+        self.process = subprocess.Popen(
+            [*command, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=clean_environment(),
+        )
         self._lines = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -83,7 +81,11 @@ class Server:
         return line.removeprefix("listening on ")
 
     def log(self):
-        return self._log.read_text(errors="replace")
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+
+    def close_log(self):
+        self._log.close()
 
     @property
     def running(self):

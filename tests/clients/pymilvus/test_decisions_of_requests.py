@@ -61,6 +61,17 @@ def test_renaming_into_another_database(server, prepared):
     assert decision(wire, "RenameCollection", **move) is None
 
 
+def test_restoring_a_snapshot_into_another_database(server, prepared):
+    prepared.grant_privilege_v2("r1", "CollectionAdmin", "*", db_name="db1")
+    wire = server.wire("u1")
+    copy = {"db_name": "db1", "collection_name": "c1", "target_db_name": "db1"}
+    assert decision(wire, "RestoreSnapshot", **copy) is None
+    move = copy | {"target_db_name": "db2"}
+    assert decision(wire, "RestoreSnapshot", **move) == denial("RestoreSnapshot")
+    prepared.grant_privilege_v2("r1", "CollectionAdmin", "*", db_name="*")
+    assert decision(wire, "RestoreSnapshot", **move) is None
+
+
 def test_grants_may_be_escalated_by_their_manager(server, prepared):
     """ManageOwnership is as good as everything, as in Milvus; nobody should be surprised by it."""
     prepared.grant_privilege_v2("r1", "ManageOwnership", "*", db_name="*")

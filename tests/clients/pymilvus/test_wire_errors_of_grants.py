@@ -1,7 +1,7 @@
 """Refusals of calls about grants: code, legacy code and text."""
 
 from facts import GRANT_CHECK
-from messages import EMPTY, check_error, error_cases, select_grant, operate_v1, operate_v2
+from messages import EMPTY, check_error, error_cases, operate_v1, operate_v2, select_grant
 
 # RPC, request, code, legacy code, reason.
 ERRORS = [

@@ -1,7 +1,7 @@
 """Refusals of calls about privilege groups, backups and databases: code, legacy code and text."""
 
 from facts import GROUP_CHECK, GROUP_TAKEN, RESTORE_CHECK
-from messages import EMPTY, check_error, error_cases, operate_group, restore_rbac, operate_v1
+from messages import EMPTY, check_error, error_cases, operate_group, operate_v1, restore_rbac
 
 # RPC, request, code, legacy code, reason.
 ERRORS = [

@@ -11,10 +11,10 @@ from messages import (
     NEW_PASSWORD,
     check_error,
     operate_group,
-    restore_rbac,
-    select_grant,
     operate_v1,
     operate_v2,
+    restore_rbac,
+    select_grant,
 )
 
 pytestmark = pytest.mark.usefixtures("goes_on")

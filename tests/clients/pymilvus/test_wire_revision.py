@@ -8,7 +8,7 @@ import pytest
 
 from facts import SERVED
 from harness import rpc_error
-from messages import NEW_PASSWORD, NEW_USER, operate_group, restore_rbac, select_grant, operate_v1, operate_v2
+from messages import NEW_PASSWORD, NEW_USER, operate_group, operate_v1, operate_v2, restore_rbac, select_grant
 
 
 def test_is_on_every_answer(wire, populated):

@@ -269,3 +269,21 @@ async fn wire_types_and_unknown_fields() {
     assert_eq!(w.gets(select_role("r4")).await.results, []);
     assert_eq!(w.gets(select_role("r5")).await.results.len(), 1);
 }
+
+/// The services beside Milvus' own go on as well.
+#[tokio::test]
+async fn health_and_reflection() {
+    let w = world().await;
+    let (root, anonymous) = (Raw::root(&w.server).await, Raw::anonymous(&w.server).await);
+    let check = "/grpc.health.v1.Health/Check";
+    for bytes in [&b"\x0a\x05a"[..], b"\x0a\x01\xff", b"\x07"] {
+        assert_ne!(anonymous.unary(check, frame(bytes)).await.code, Code::Ok);
+        for version in ["v1", "v1alpha"] {
+            let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+            root.unary(&path, frame(bytes)).await;
+            let answer = anonymous.unary(&path, frame(bytes)).await;
+            assert_eq!(answer.code, Code::Unauthenticated);
+        }
+    }
+    assert_eq!(anonymous.unary(check, frame(&[])).await.code, Code::Ok);
+}

@@ -23,6 +23,7 @@ mod system;
 mod texts;
 mod users;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt::Debug;
 
@@ -38,6 +39,8 @@ use crate::support::{Client, Server, revision};
 struct World {
     server: Server,
     root: Client,
+    /// The state after the last row: it is not asked for again before the next one.
+    last: Cell<Option<Picture>>,
 }
 
 /// All that clients can see of the state.
@@ -59,8 +62,12 @@ impl World {
 
     async fn with(flags: &[&str]) -> Self {
         let server = Server::start(flags);
+        Self::of(server).await
+    }
+
+    async fn of(server: Server) -> Self {
         let root = server.root().await;
-        Self { server, root }
+        Self { server, root, last: Cell::default() }
     }
 
     /// A new user with [`PASSWORD`], logged in.
@@ -85,17 +92,35 @@ impl World {
         }
     }
 
+    async fn revision(&self) -> u64 {
+        revision(&ListCredUsersRequest::default().send(&self.root).await.unwrap())
+    }
+
+    async fn before(&self) -> Picture {
+        match self.last.take() {
+            Some(last) if last.revision == self.revision().await => last,
+            _ => self.picture().await,
+        }
+    }
+
+    /// Nothing changed since `before`.
+    async fn same(&self, before: Picture, row: &str) {
+        let now = self.picture().await;
+        assert_eq!(now, before, "{row}");
+        self.last.set(Some(now));
+    }
+
     /// `root` is refused, in just this way; nothing else is in the answer, and nothing changed.
     async fn refuses(&self, request: impl Call, expected: Refusal) {
         self.refuses_to(&self.root, request, expected).await;
     }
 
     async fn refuses_to(&self, client: &Client, request: impl Call, expected: Refusal) {
-        let (row, before) = (format!("{request:?}"), self.picture().await);
+        let (row, before) = (format!("{request:?}"), self.before().await);
         let mut answer = request.send(client).await.unwrap().into_inner();
         expected.check(&answer.take_status(), &row);
         assert!(answer.is_empty(), "{row}: {answer:?}");
-        assert_eq!(self.picture().await, before, "{row}");
+        self.same(before, &row).await;
     }
 
     /// `root` succeeds, and the state's revision rises by one.
@@ -105,21 +130,20 @@ impl World {
 
     async fn changes_by(&self, client: &Client, request: impl Call) {
         let row = format!("{request:?}");
-        let users = || ListCredUsersRequest::default().send(&self.root);
-        let before = revision(&users().await.unwrap());
+        let before = self.revision().await;
         let mut response = request.send(client).await.unwrap_or_else(|e| panic!("{row}: {e}"));
         assert_eq!(response.get_mut().take_status(), Status::default(), "{row}");
         assert_eq!(revision(&response), before + 1, "{row}");
-        assert_eq!(revision(&users().await.unwrap()), before + 1, "{row}");
+        assert_eq!(self.revision().await, before + 1, "{row}");
     }
 
     /// `root` succeeds, and nothing changes.
     async fn keeps(&self, request: impl Call) {
-        let (row, before) = (format!("{request:?}"), self.picture().await);
+        let (row, before) = (format!("{request:?}"), self.before().await);
         let mut response = request.send(&self.root).await.unwrap();
         assert_eq!(response.get_mut().take_status(), Status::default(), "{row}");
         assert_eq!(revision(&response), before.revision, "{row}");
-        assert_eq!(self.picture().await, before, "{row}");
+        self.same(before, &row).await;
     }
 
     /// `root` is refused, or succeeds where no refusal is expected.
@@ -137,10 +161,10 @@ impl World {
 
     /// `client` is refused by gRPC's own status, and nothing changed.
     async fn denies(&self, client: &Client, request: impl Call, text: &str) {
-        let (row, before) = (format!("{request:?}"), self.picture().await);
+        let (row, before) = (format!("{request:?}"), self.before().await);
         let status = request.send(client).await.err().unwrap_or_else(|| panic!("{row} is allowed"));
         assert_eq!((status.code(), status.message()), (Code::PermissionDenied, text), "{row}");
-        assert_eq!(self.picture().await, before, "{row}");
+        self.same(before, &row).await;
     }
 
     /// Whether that login works.

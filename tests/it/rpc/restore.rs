@@ -120,7 +120,7 @@ async fn checks_in_order_and_all_or_nothing() {
         roles: vec![role("n1"), described_role("r1", &long), role("n2")],
         privilege_groups: vec![group("n1", &["Search"]), group("readers", &[])],
         grants: vec![entity("n1", C1, "Search", "db1"), entity("r9", C1, "Nonsense", "db1")],
-        users: vec![user("n1", HASH, &["n1"]), user("u1", HASH, &["r9"])],
+        users: vec![user("n1", HASH, &["n1"]), user("u1", HASH, &["r8"])],
     };
     let text = "the length of role description must be not greater than limit: invalid parameter[1025 out of range 0 <= value <= 1024]";
     w.refuses(restore(meta.clone()), p(text)).await;
@@ -140,12 +140,12 @@ async fn checks_in_order_and_all_or_nothing() {
     };
     last_grant(&mut meta, entity("r9", C1, "Query", "db1"));
     for name in ["u1", "root"] {
-        meta.users = vec![user("n1", HASH, &["n1"]), user(name, HASH, &["r9"])];
+        meta.users = vec![user("n1", HASH, &["n1"]), user(name, HASH, &["r8"])];
         w.refuses(restore(meta.clone()), unrestorable(&format!("user [{name}] already exists")))
             .await;
     }
-    meta.users = vec![user("n1", HASH, &["n1"]), user("n2", HASH, &["admin", "r9"])];
-    w.refuses(restore(meta.clone()), unrestorable("role [r9] does not exist")).await;
+    meta.users = vec![user("n1", HASH, &["n1"]), user("n2", HASH, &["admin", "r8"])];
+    w.refuses(restore(meta.clone()), unrestorable("role [r8] does not exist")).await;
     meta.users.pop();
     // From here on ours: Milvus would store it.
     w.refuses(restore(meta.clone()), unrestorable("role [r9] does not exist")).await;

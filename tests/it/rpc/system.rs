@@ -48,10 +48,7 @@ async fn health(server: &Server) -> String {
 #[tokio::test]
 async fn a_new_store_is_seeded_once() {
     let folder = tempfile::tempdir().unwrap();
-    let start = async || {
-        let server = Server::on_sled(folder.path());
-        World { root: server.root().await, server }
-    };
+    let start = async || World::of(Server::on_sled(folder.path())).await;
     let w = start().await;
     assert_eq!(health(&w.server).await, "ok\n");
     w.changes(change_password("root", "Milvus", "Milvus")).await;

@@ -124,6 +124,33 @@ async fn password_changes() {
     assert!(w.logs_in("root", "another").await);
 }
 
+/// Of several changes that start from the same password, one wins; the others come too late.
+#[tokio::test]
+async fn password_changes_at_once() {
+    let w = World::new().await;
+    w.changes(create_user("u1", PASSWORD)).await;
+    let new: Vec<_> = (0..16).map(|i| format!("another{i:02}")).collect();
+    let calls = new.iter().map(|new| {
+        let (client, request) = (w.root.clone(), change_password("u1", PASSWORD, new));
+        tokio::spawn(async move { request.send(&client).await.unwrap().into_inner() })
+    });
+    let calls: Vec<_> = calls.collect();
+    let mut winners = Vec::new();
+    for (call, new) in calls.into_iter().zip(&new) {
+        let status = call.await.unwrap();
+        if status.code == 0 {
+            winners.push(new);
+        } else {
+            not_authenticated("u1").check(&status, new);
+        }
+    }
+    assert_eq!(winners.len(), 1, "{winners:?}");
+    for password in &new {
+        assert_eq!(w.logs_in("u1", password).await, winners.contains(&password));
+    }
+    assert!(!w.logs_in("u1", PASSWORD).await);
+}
+
 #[tokio::test]
 async fn descriptions() {
     let w = World::new().await;
