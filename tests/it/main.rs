@@ -15,7 +15,12 @@
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
 //! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 mod architecture;
 mod crash;
