@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::admin::Admin;
 use crate::clock::Clock;
@@ -25,6 +24,7 @@ use crate::listener::Port;
 use crate::model::command::Command;
 use crate::model::state::ROOT;
 use crate::passwords::Passwords;
+use crate::rest;
 use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
 use crate::rpc::{DESCRIPTORS, Service};
 use crate::storage::memory::MemoryStore;
@@ -65,13 +65,14 @@ pub async fn run(config: Config) -> Result<(), String> {
     let (stop, stopping) = watch::channel(false);
     let (reporter, health) = tonic_health::server::health_reporter();
     let service = Service::new(engine.clone(), passwords.clone(), groups, clock);
+    let gate = Arc::new(Gate::new(engine.clone(), passwords, config.authorization));
+    let rest = rest::router(gate.clone(), service.clone());
     let service = MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE);
     let mut routes = Routes::new(service).add_service(health);
     if config.reflection {
         routes = add_reflection(routes)?;
     }
-    let gate = Arc::new(Gate::new(engine.clone(), passwords, config.authorization));
-    let data_app = data_router(routes, gate);
+    let data_app = data_router(routes, gate, rest);
     let admin_app = Admin {
         engine: engine.clone(),
         stopping: stopping.clone(),
@@ -172,30 +173,18 @@ fn add_reflection(routes: Routes) -> Result<Routes, String> {
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 
-/// gRPC behind the gate, and a plain answer for everything else.
-fn data_router(routes: Routes, gate: Arc<Gate>) -> Router {
+/// gRPC behind its gate, and REST for everything else.
+fn data_router(routes: Routes, gate: Arc<Gate>, rest: Router) -> Router {
     let grpc = routes.into_axum_router().layer(from_fn_with_state(gate, gate::guard));
     Router::new().fallback_service(tower::service_fn(move |request: axum::extract::Request| {
-        let mut grpc = grpc.clone();
-        async move {
-            if is_grpc(request.headers()) {
-                return tower::Service::call(&mut grpc, request).await;
-            }
-            Ok(not_found(request.method(), request.uri()))
-        }
+        let mut router = if is_grpc(request.headers()) { grpc.clone() } else { rest.clone() };
+        async move { tower::Service::call(&mut router, request).await }
     }))
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(http::header::CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
-}
-
-fn not_found(method: &Method, uri: &Uri) -> Response {
-    debug!(%method, path = uri.path(), "not a gRPC call");
-    let body = r#"{"code":404,"message":"this port answers gRPC calls alone"}"#;
-    let json = [(http::header::CONTENT_TYPE, "application/json")];
-    (StatusCode::NOT_FOUND, json, body).into_response()
 }
 
 /// One line for each port, on standard output, for whoever started the process.

@@ -41,7 +41,7 @@ impl Cli {
 /// The flags as typed. Each has an environment twin: `--max-users` is `MILVUS_RBAC_MAX_USERS`.
 #[derive(Debug, Args)]
 pub struct Flags {
-    /// Data port: gRPC. Port 0 picks a free one.
+    /// Data port: gRPC and REST. Port 0 picks a free one.
     #[arg(
         long,
         env = "MILVUS_RBAC_LISTEN",

@@ -9,6 +9,7 @@
 //! | [`listener`], [`admin`] | ports |
 //! | [`gate`] | every call is identified and decided before anything else sees it |
 //! | [`rpc`] | Milvus' messages in and out |
+//! | [`rest`] | Milvus' REST v2, on the same service |
 //! | [`engine`] | the single writer, and the snapshots that everybody reads |
 //! | [`authz`] | grants compiled into a policy, and the decision; pure |
 //! | [`model`] | users, roles, grants, groups, databases, and every rule about them; pure |
@@ -46,6 +47,7 @@ pub mod gate;
 pub mod listener;
 pub mod model;
 pub mod passwords;
+pub mod rest;
 pub mod rpc;
 pub mod storage;
 pub mod telemetry;

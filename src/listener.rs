@@ -116,7 +116,8 @@ fn connection(stream: TcpStream, app: Router) -> Connection {
         debug!(error = %e, "cannot set nodelay");
     }
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    // A client may close its half after the request, and still wait for the answer.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).half_close(true);
     builder
         .http2()
         .timer(TokioTimer::new())

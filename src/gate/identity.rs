@@ -34,6 +34,19 @@ impl Login {
         Self::decoded(header.as_bytes())
     }
 
+    /// REST's forms: `Bearer user:password` in plain text, the same without `Bearer`, and
+    /// `Basic` with base64.
+    ///
+    /// # Errors
+    /// There is no such header, or it is of none of these forms.
+    pub fn from_http(headers: &HeaderMap) -> Result<Self, Status> {
+        let header = headers.get(AUTHORIZATION).ok_or_else(missing)?.as_bytes();
+        match header.strip_prefix(b"Basic ") {
+            Some(basic) => Self::decoded(basic),
+            None => Self::plain(header.strip_prefix(b"Bearer ").unwrap_or(header)),
+        }
+    }
+
     fn decoded(base64: &[u8]) -> Result<Self, Status> {
         let decoded =
             STANDARD.decode(base64).map_err(|_| status::unauthenticated("invalid token format"))?;

@@ -194,8 +194,11 @@ impl Gate {
         Ok((Request::from_parts(parts, Body::from(frame)), room))
     }
 
-    /// Reads a request whole: one gRPC frame, within its limit and the room that is left.
-    async fn read(
+    /// Reads a request whole, within its limit and the room that is left.
+    ///
+    /// # Errors
+    /// It is too large, for itself or beside the others, breaks off, or takes too long.
+    pub async fn read(
         &self,
         mut body: Body,
         limit: usize,

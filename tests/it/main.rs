@@ -9,12 +9,18 @@
 //! * `in_force`: acknowledged changes decide the next call, and those under way
 //! * `rpc`: every call over the wire, row by row of the specification: what is refused and how,
 //!   what changes, what is denied; and bad input of every kind
+//! * `rest`: REST v2: what the routes answer, what is refused and how, and broken HTTP
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
 //! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 mod architecture;
 mod crash;
@@ -27,5 +33,6 @@ mod login;
 mod oracle;
 mod product;
 mod property;
+mod rest;
 mod rpc;
 mod support;

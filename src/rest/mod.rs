@@ -1,0 +1,127 @@
+//! Milvus' REST v2 on the data port: routes, bodies, envelope. Each route stands for a gRPC call
+//! and goes through the same gate to the same service.
+
+mod actions;
+mod body;
+mod call;
+mod envelope;
+mod openapi;
+mod routes;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use crate::gate::{Gate, Login};
+use crate::rpc::{Service, status};
+use crate::telemetry;
+use body::Body;
+use call::Call;
+use envelope::{Answer, Refusal};
+use routes::{Kind, Route};
+
+/// The largest body that is read.
+const MAX_BODY: usize = 4 << 20;
+/// How long a request may take if it does not say so itself.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+struct Rest {
+    gate: Arc<Gate>,
+    service: Service,
+}
+
+/// Everything on the data port that is not gRPC.
+pub fn router(gate: Arc<Gate>, service: Service) -> Router {
+    Router::new()
+        .route("/v2/openapi.json", get(openapi::document))
+        .fallback(answer)
+        .with_state(Arc::new(Rest { gate, service }))
+}
+
+async fn answer(State(rest): State<Arc<Rest>>, request: Request) -> Response {
+    let started = Instant::now();
+    let Some(route) = routes::find(request.uri().path()) else {
+        return Refusal::not_found().into_response();
+    };
+    if request.method() == Method::OPTIONS {
+        return preflight();
+    }
+    if request.method() != Method::POST {
+        return Refusal::not_found().into_response();
+    }
+    let basic =
+        request.headers().get(AUTHORIZATION).is_some_and(|a| a.as_bytes().starts_with(b"Basic "));
+    let revision = rest.gate.revision();
+    let answered = match timeout(request.headers()) {
+        Some(limit) => tokio::time::timeout(limit, rest.serve(route, request)).await,
+        None => Ok(Err(Refusal::timeout())),
+    };
+    let mut response = match answered {
+        Ok(Ok(answer)) => answer.into_response(),
+        Ok(Err(refusal)) => refusal.into_response(),
+        Err(_) => Refusal::timeout().into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(status::REVISION, HeaderValue::from(rest.gate.revision().max(revision)));
+    if basic {
+        let realm = HeaderValue::from_static("Basic realm=\"restricted\", charset=\"UTF-8\"");
+        headers.insert(WWW_AUTHENTICATE, realm);
+    }
+    telemetry::called(route.path, i32::from(response.status().as_u16()), started.elapsed());
+    response
+}
+
+impl Rest {
+    async fn serve(&self, route: &Route, request: Request) -> Result<Answer, Refusal> {
+        let (parts, body) = request.into_parts();
+        let header_database = parts.headers.get("db-name").and_then(|name| name.to_str().ok());
+        let login = Login::from_http(&parts.headers);
+        let identity = self.gate.identify(&parts.headers, login).await?;
+        let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        if length.is_some_and(|length| length.parse().is_ok_and(|length: usize| length > MAX_BODY))
+        {
+            return Err(Refusal::too_large(MAX_BODY));
+        }
+        let (bytes, _room) = self.gate.read(body, MAX_BODY).await?;
+        let body = Body::bind(route, &bytes)?;
+        // The body's database counts where the route has one.
+        let own = route.fields.iter().any(|f| f.key == "dbName" && f.kind == Kind::Text);
+        let named = if own { body.text("dbName") } else { "" };
+        let database = if named.is_empty() { header_database.unwrap_or_default() } else { named };
+        let database = database.to_owned();
+        let call = Call { gate: &self.gate, service: &self.service, identity, database };
+        actions::perform(route.action, &call, &body).await
+    }
+}
+
+/// How long the client waits: whole seconds, none if it does not at all.
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let Some(header) = headers.get("request-timeout") else {
+        return Some(TIMEOUT);
+    };
+    match header.to_str().ok().and_then(|text| text.parse::<i64>().ok()) {
+        None => Some(TIMEOUT),
+        Some(seconds) => u64::try_from(seconds).ok().filter(|s| *s > 0).map(Duration::from_secs),
+    }
+}
+
+/// What browsers ask before they send a request to another origin.
+fn preflight() -> Response {
+    let headers = [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, Authorization, DB-Name, Request-Timeout"),
+        (CONTENT_TYPE, "text/plain"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
