@@ -153,17 +153,17 @@ fn matches(password: &[u8], stored: Option<&str>, cost: u32) -> bool {
     // A hash that cannot be read is as good as none.
     let checked =
         stored.and_then(|hash| Some((bcrypt::verify(password, hash).ok()?, cost_of(hash)?)));
-    let (matches, stored_cost) = checked.unwrap_or((false, 0));
-    if !matches {
+    let missing = match checked {
+        Some((true, _)) => 0..0,
         // A cheaper hash took 2^stored of the 2^cost steps; these take the others.
-        let first = if stored_cost == 0 { cost } else { stored_cost };
-        let missing = if stored_cost == 0 { cost..=cost } else { first..=cost.saturating_sub(1) };
-        for step in missing {
-            let nobody = format!("$2a${step:02}${}", ".".repeat(53));
-            let _ = bcrypt::verify(password, &nobody);
-        }
+        Some((false, stored_cost)) => stored_cost..cost,
+        None => cost..cost + 1,
+    };
+    for step in missing {
+        let nobody = format!("$2a${step:02}${}", ".".repeat(53));
+        let _ = bcrypt::verify(password, &nobody);
     }
-    matches && fits
+    fits && matches!(checked, Some((true, _)))
 }
 
 fn cost_of(hash: &str) -> Option<u32> {
