@@ -61,7 +61,6 @@ async fn answer(State(rest): State<Arc<Rest>>, request: Request) -> Response {
     }
     let basic =
         request.headers().get(AUTHORIZATION).is_some_and(|a| a.as_bytes().starts_with(b"Basic "));
-    let revision = rest.gate.revision();
     let answered = match timeout(request.headers()) {
         Some(limit) => tokio::time::timeout(limit, rest.serve(route, request)).await,
         None => Ok(Err(Refusal::timeout())),
@@ -71,8 +70,12 @@ async fn answer(State(rest): State<Arc<Rest>>, request: Request) -> Response {
         Ok(Err(refusal)) => refusal.into_response(),
         Err(_) => Refusal::timeout().into_response(),
     };
+    let known = response.status() != StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
-    headers.insert(status::REVISION, HeaderValue::from(rest.gate.revision().max(revision)));
+    // Strangers need not know how much happens here.
+    if known {
+        headers.insert(status::REVISION, HeaderValue::from(rest.gate.revision()));
+    }
     if basic {
         let realm = HeaderValue::from_static("Basic realm=\"restricted\", charset=\"UTF-8\"");
         headers.insert(WWW_AUTHENTICATE, realm);
