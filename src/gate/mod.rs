@@ -41,6 +41,9 @@ const MAX_SMALL_MESSAGE: usize = 4 << 20;
 const MAX_HELD: usize = 256 << 20;
 /// How long a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(60);
+/// How long the end of a request may take after its one message: a client that repeats a call may
+/// never tell the end (Node's does not), and Milvus does not wait for it.
+const END: Duration = Duration::from_millis(20);
 /// How long a call without a deadline waits for a revision.
 const REVISION_WAIT: Duration = Duration::from_secs(10);
 /// How long a call waits for one at most.
@@ -194,20 +197,55 @@ impl Gate {
         Ok((Request::from_parts(parts, Body::from(frame)), room))
     }
 
-    /// Reads a request whole, within its limit and the room that is left.
+    /// Reads a request whole, within its limit and the room that is left. It is one message.
     ///
     /// # Errors
     /// It is too large, for itself or beside the others, breaks off, or takes too long.
     pub async fn read(
         &self,
+        body: Body,
+        limit: usize,
+    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
+        self.read_until(body, limit, Self::has_message).await
+    }
+
+    /// Reads a request of whatever kind, to its end.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn read_all(
+        &self,
+        body: Body,
+        limit: usize,
+    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
+        self.read_until(body, limit, |_| false).await
+    }
+
+    /// Whether a frame is there to its end.
+    fn has_message(frame: &[u8]) -> bool {
+        let Some((&[_, length @ ..], message)) = frame.split_first_chunk::<FRAME_HEAD>() else {
+            return false;
+        };
+        usize::try_from(u32::from_be_bytes(length)).is_ok_and(|length| length <= message.len())
+    }
+
+    async fn read_until(
+        &self,
         mut body: Body,
         limit: usize,
+        complete: fn(&[u8]) -> bool,
     ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
         let no_room = |_| status::overloaded("too many large requests at once, try again later");
         let mut room = self.room.clone().try_acquire_many_owned(0).map_err(no_room)?;
         let mut frame = BytesMut::new();
         let arrive = async {
-            while let Some(part) = body.frame().await {
+            loop {
+                let part = if complete(&frame) {
+                    tokio::time::timeout(END, body.frame()).await.unwrap_or_default()
+                } else {
+                    body.frame().await
+                };
+                let Some(part) = part else { break };
                 let part = part.map_err(|e| status::malformed(&e))?;
                 let Ok(data) = part.into_data() else { continue };
                 if frame.len() + data.len() > limit + FRAME_HEAD {

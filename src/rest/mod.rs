@@ -95,7 +95,7 @@ impl Rest {
         {
             return Err(Refusal::too_large(MAX_BODY));
         }
-        let (bytes, _room) = self.gate.read(body, MAX_BODY).await?;
+        let (bytes, _room) = self.gate.read_all(body, MAX_BODY).await?;
         let body = Body::bind(route, &bytes)?;
         // The body's database counts where the route has one.
         let own = route.fields.iter().any(|f| f.key == "dbName" && f.kind == Kind::Text);
