@@ -50,10 +50,10 @@ impl Gate {
     ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
         let no_room = |_| status::overloaded("too many large requests at once, try again later");
         let mut room = self.room.clone().try_acquire_many_owned(0).map_err(no_room)?;
-        let mut read = BytesMut::new();
+        let mut read = Arrived::default();
         let arrive = async {
             loop {
-                let part = if complete(&read) {
+                let part = if complete(read.bytes()) {
                     tokio::time::timeout(END, body.frame()).await.unwrap_or_default()
                 } else {
                     body.frame().await
@@ -61,12 +61,12 @@ impl Gate {
                 let Some(part) = part else { break };
                 let part = part.map_err(|e| status::malformed(&e))?;
                 let Ok(data) = part.into_data() else { continue };
-                if read.len() + data.len() > limit {
+                if read.bytes().len() + data.len() > limit {
                     return Err(status::too_large(limit));
                 }
                 let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
                 room.merge(self.room.clone().try_acquire_many_owned(bytes).map_err(no_room)?);
-                read.extend_from_slice(&data);
+                read.add(data);
             }
             Ok(())
         };
@@ -79,6 +79,35 @@ impl Gate {
                 )));
             }
         }
-        Ok((read.freeze(), room))
+        Ok((read.into_bytes(), room))
+    }
+}
+
+/// What has arrived so far. What comes in one piece, as most requests do, is not copied.
+#[derive(Default)]
+struct Arrived {
+    first: Bytes,
+    /// Everything, as soon as there are several pieces.
+    all: BytesMut,
+}
+
+impl Arrived {
+    fn bytes(&self) -> &[u8] {
+        if self.all.is_empty() { &self.first } else { &self.all }
+    }
+
+    fn add(&mut self, data: Bytes) {
+        if self.bytes().is_empty() {
+            self.first = data;
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.all.extend_from_slice(&data);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
     }
 }

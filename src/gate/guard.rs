@@ -1,18 +1,19 @@
 //! The layer around all gRPC services.
 
-use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
+use tower::Service as _;
 use tracing::debug;
 
+use super::connections::Content;
 use super::external::CHECK;
 use super::methods::{self, Answered, Method};
 use super::{
@@ -22,28 +23,30 @@ use super::{
 use crate::rpc::status;
 use crate::telemetry;
 
-/// Lets a call through to the services or to the upstream, or refuses it.
-pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+/// Lets a call through to the `services` or to the upstream, or refuses it.
+pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response {
     let started = Instant::now();
     let revision = gate.revision();
     let path = request.uri().path();
     let (name, mut response) = if let Some(method) = methods::find(path) {
-        let response = gate.pass(method, request, next).await;
+        let response = gate.pass(method, request, services).await;
         (method.row.name, response.unwrap_or_else(Status::into_http))
     } else if gate.options.ext_authz && path == CHECK {
         let (parts, body) = request.into_parts();
         let response = match gate.read(body, MAX_MESSAGE).await {
-            Ok((frame, _room)) => next.run(Request::from_parts(parts, Body::from(frame))).await,
+            Ok((frame, _room)) => {
+                answer(services, Request::from_parts(parts, Body::from(frame))).await
+            }
             Err(refusal) => refusal.into_http(),
         };
         ("Check", response)
     } else if path.starts_with("/grpc.health.v1.Health/") {
-        ("Health", next.run(request).await)
+        ("Health", answer(services, request).await)
     } else if path.starts_with("/grpc.reflection.") {
         // Its streams are short questions about the protos; they need an identity and no more.
         let response =
             match gate.identify(request.headers(), Login::from_grpc(request.headers())).await {
-                Ok(_) => next.run(request).await,
+                Ok(_) => answer(services, request).await,
                 Err(refusal) => refusal.into_http(),
             };
         ("Reflection", response)
@@ -67,7 +70,7 @@ impl Gate {
         &self,
         method: &'static Method,
         request: Request,
-        next: Next,
+        services: Router,
     ) -> Result<Response, Status> {
         let (mut parts, body) = request.into_parts();
         let deadline = deadline::moment(&parts.headers);
@@ -77,7 +80,10 @@ impl Gate {
         if method.row.streaming {
             // One would wait in vain for the end of a stream; what these need is not in a message.
             self.admit(&identity, &connection, path, &[]).await?;
-            return self.upstream_of(method)?.forward(&parts, &connection, None, body).await;
+            return self
+                .upstream_of(method)?
+                .forward(&parts, &connection, None, Content::Stream(body))
+                .await;
         }
         let large = self.forwards(method) || method.row.name == "RestoreRBAC";
         let limit = if large { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
@@ -93,7 +99,7 @@ impl Gate {
         }
         parts.extensions.insert(caller);
         // INVARIANT: the bytes checked are the bytes that the service decodes.
-        Ok(next.run(Request::from_parts(parts, Body::from(frame))).await)
+        Ok(answer(services, Request::from_parts(parts, Body::from(frame))).await)
     }
 
     /// Who calls. Where refusals are only recorded, a wrong login is one of them.
@@ -136,8 +142,8 @@ impl Gate {
         } else {
             frame.clone()
         };
-        let body = Body::from(body);
-        let answer = self.upstream_of(method)?.forward(parts, connection, deadline, body).await;
+        let content = Content::Whole(body);
+        let answer = self.upstream_of(method)?.forward(parts, connection, deadline, content).await;
         // Even a call that failed may have changed something.
         if method.changes_names
             && let Some(aliases) = &self.aliases
@@ -165,6 +171,10 @@ impl Gate {
         let upstream = self.upstream.as_deref().filter(|_| method.answered != Answered::Here);
         upstream.ok_or_else(|| not_served(method))
     }
+}
+
+async fn answer(mut services: Router, request: Request) -> Response {
+    services.call(request).await.unwrap_or_else(|never| match never {})
 }
 
 /// The database that the connection is for; empty if it names none.

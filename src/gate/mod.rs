@@ -5,6 +5,7 @@ mod alias;
 mod arrival;
 mod audit;
 mod classes;
+mod connections;
 mod deadline;
 mod decide;
 mod external;
