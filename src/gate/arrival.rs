@@ -17,6 +17,9 @@ const ARRIVAL: Duration = Duration::from_secs(60);
 /// never tell the end (Node's does not), and Milvus does not wait for it.
 const END: Duration = Duration::from_millis(20);
 
+/// How many times the size of what has arrived is made room for.
+const GROWTH: usize = 16;
+
 impl Gate {
     /// Reads a request of one message, within its limit and the room that is left.
     ///
@@ -61,12 +64,16 @@ impl Gate {
                 let Some(part) = part else { break };
                 let part = part.map_err(|e| status::malformed(&e))?;
                 let Ok(data) = part.into_data() else { continue };
+                // The end of a request may come alone.
+                if data.is_empty() {
+                    continue;
+                }
                 if read.bytes().len() + data.len() > limit {
                     return Err(status::too_large(limit));
                 }
                 let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
                 room.merge(self.room.clone().try_acquire_many_owned(bytes).map_err(no_room)?);
-                read.add(data);
+                read.add(data, limit);
             }
             Ok(())
         };
@@ -96,14 +103,19 @@ impl Arrived {
         if self.all.is_empty() { &self.first } else { &self.all }
     }
 
-    fn add(&mut self, data: Bytes) {
+    fn add(&mut self, data: Bytes, limit: usize) {
         if self.bytes().is_empty() {
             self.first = data;
             return;
         }
-        if self.all.is_empty() {
-            self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        if self.all.capacity() - self.all.len() < data.len() {
+            // As much as the head tells, which keeps a large message from being copied again and
+            // again; but a head alone does not make room for what may never come.
+            let arrived = self.bytes().len();
+            let told = frame::announced(self.bytes()).saturating_sub(self.all.len());
+            self.all.reserve(told.min(GROWTH * arrived).min(limit).max(arrived + data.len()));
         }
+        self.all.extend_from_slice(&std::mem::take(&mut self.first));
         self.all.extend_from_slice(&data);
     }
 

@@ -30,6 +30,12 @@ pub(super) fn is_whole(frame: &[u8]) -> bool {
     usize::try_from(u32::from_be_bytes(length)).is_ok_and(|length| length <= message.len())
 }
 
+/// How long a frame will be, head included, as far as its beginning tells.
+pub(super) fn announced(frame: &[u8]) -> usize {
+    let Some(&[_, length @ ..]) = frame.first_chunk::<HEAD>() else { return 0 };
+    usize::try_from(u32::from_be_bytes(length)).map_or(0, |length| length.saturating_add(HEAD))
+}
+
 /// The frame of `message`.
 pub(super) fn of(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(HEAD + message.len());
