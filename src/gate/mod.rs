@@ -15,6 +15,8 @@ mod guard;
 mod identity;
 mod methods;
 mod peek;
+#[cfg(test)]
+mod peek_fuzz;
 
 pub use self::alias::Aliases;
 pub use self::external::External;
