@@ -58,6 +58,7 @@ impl Port {
     ) -> bool {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let graceful = GracefulShutdown::new();
+        let stopping = stop.clone();
         let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
         loop {
             let next = async {
@@ -69,8 +70,15 @@ impl Port {
                 (accepted, place) = next => match accepted {
                     Ok((stream, _)) => {
                         let (app, watcher) = (app.clone(), graceful.watcher());
+                        let mut stopping = stopping.clone();
                         tokio::spawn(async move {
-                            if tokio::time::timeout(HEAD_TIME, spoken(&stream)).await.is_err() {
+                            // Those who have said nothing have nothing to wait for.
+                            let said = tokio::select! {
+                                biased;
+                                said = tokio::time::timeout(HEAD_TIME, spoken(&stream)) => said.is_ok(),
+                                _ = stopping.wait_for(|stop| *stop) => false,
+                            };
+                            if !said {
                                 return;
                             }
                             if let Err(e) = watcher.watch(connection(stream, app)).await {
