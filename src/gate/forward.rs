@@ -187,7 +187,8 @@ impl Upstream {
                 }
             }
         }
-        let path = head.uri.path_and_query().cloned();
+        // What decided was the path alone.
+        let path = PathAndQuery::try_from(head.uri.path()).map_err(|e| status::malformed(&e))?;
         self.send(path, headers, deadline, body).await
     }
 
@@ -200,7 +201,7 @@ impl Upstream {
         }
         let path = PathAndQuery::from_static(path);
         let answer =
-            self.send(Some(path), headers, None, Body::from(super::frame::of(message))).await?;
+            self.send(path, headers, None, Body::from(super::frame::of(message))).await?;
         let answer = Answer::read(answer).await?;
         match answer.status {
             Some(status) if status.code() != Code::Ok => Err(status),
@@ -210,7 +211,7 @@ impl Upstream {
 
     async fn send(
         &self,
-        path: Option<PathAndQuery>,
+        path: PathAndQuery,
         mut headers: HeaderMap,
         deadline: Option<Instant>,
         body: Body,
@@ -227,7 +228,7 @@ impl Upstream {
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(Scheme::HTTP);
         uri.authority = Some(self.authority.clone());
-        uri.path_and_query = path;
+        uri.path_and_query = Some(path);
         let uri = Uri::from_parts(uri).map_err(|e| status::malformed(&e))?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
