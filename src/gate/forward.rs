@@ -24,6 +24,10 @@ use crate::rpc::status;
 
 /// HTTP/2 connections to the upstream; each carries many calls.
 const CONNECTIONS: usize = 4;
+/// What is taken of an answer before its reader takes it, and of all answers on a connection. Calls
+/// share a connection: with room for too few answers, readers that stand still would stop all others.
+const ANSWER_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 20;
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// How often a connection is asked whether it is still there, and how long it may take to say so.
@@ -103,7 +107,8 @@ impl Upstream {
                 .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
                 .http2_only(true)
-                .http2_adaptive_window(false)
+                .http2_initial_stream_window_size(ANSWER_WINDOW)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW)
                 .http2_keep_alive_interval(PING_INTERVAL)
                 .http2_keep_alive_timeout(PING_TIME)
                 .http2_keep_alive_while_idle(true)
