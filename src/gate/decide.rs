@@ -150,6 +150,7 @@ pub(super) fn nameless<'a>(method: &Method, snapshot: &'a Snapshot, user: &str) 
         Access::Authenticated => Decision::Allowed(Reason::Authenticated),
         Access::Administrators => policy.decide_on_administration(state, user),
         Access::Anywhere(privileges) => policy.decide_anywhere(state, user, privileges),
+        // Only where nothing is named that would need it.
         Access::Privileged(requirement) if requirement.only_if_named => {
             Decision::Allowed(Reason::Authenticated)
         }

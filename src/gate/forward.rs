@@ -24,6 +24,10 @@ use crate::rpc::status;
 
 /// HTTP/2 connections to the upstream; each carries many calls.
 const CONNECTIONS: usize = 4;
+/// What is taken of an answer before its reader takes it, and of all answers on a connection. Calls
+/// share a connection: with room for too few answers, readers that stand still would stop all others.
+const ANSWER_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 20;
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// How often a connection is asked whether it is still there, and how long it may take to say so.
@@ -103,7 +107,8 @@ impl Upstream {
                 .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
                 .http2_only(true)
-                .http2_adaptive_window(false)
+                .http2_initial_stream_window_size(ANSWER_WINDOW)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW)
                 .http2_keep_alive_interval(PING_INTERVAL)
                 .http2_keep_alive_timeout(PING_TIME)
                 .http2_keep_alive_while_idle(true)
@@ -187,7 +192,8 @@ impl Upstream {
                 }
             }
         }
-        let path = head.uri.path_and_query().cloned();
+        // What decided was the path alone.
+        let path = PathAndQuery::try_from(head.uri.path()).map_err(|e| status::malformed(&e))?;
         self.send(path, headers, deadline, body).await
     }
 
@@ -200,7 +206,7 @@ impl Upstream {
         }
         let path = PathAndQuery::from_static(path);
         let answer =
-            self.send(Some(path), headers, None, Body::from(super::frame::of(message))).await?;
+            self.send(path, headers, None, Body::from(super::frame::of(message))).await?;
         let answer = Answer::read(answer).await?;
         match answer.status {
             Some(status) if status.code() != Code::Ok => Err(status),
@@ -210,7 +216,7 @@ impl Upstream {
 
     async fn send(
         &self,
-        path: Option<PathAndQuery>,
+        path: PathAndQuery,
         mut headers: HeaderMap,
         deadline: Option<Instant>,
         body: Body,
@@ -227,7 +233,7 @@ impl Upstream {
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(Scheme::HTTP);
         uri.authority = Some(self.authority.clone());
-        uri.path_and_query = path;
+        uri.path_and_query = Some(path);
         let uri = Uri::from_parts(uri).map_err(|e| status::malformed(&e))?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
@@ -70,6 +71,10 @@ impl Gate {
         next: Next,
     ) -> Result<Response, Status> {
         let (mut parts, body) = request.into_parts();
+        if self.forwards(method) && !is_protobuf(&parts.headers) {
+            // What is behind the gate may have another way to read it.
+            return Err(status::malformed(&"its content type is not application/grpc"));
+        }
         let deadline = deadline::moment(&parts.headers);
         let identity = self.identified(method, &parts.headers).await?;
         let connection = header_database(&parts.headers)?.to_owned();
@@ -165,6 +170,12 @@ impl Gate {
         let upstream = self.upstream.as_deref().filter(|_| method.answered != Answered::Here);
         upstream.ok_or_else(|| not_served(method))
     }
+}
+
+fn is_protobuf(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    types.next().is_some_and(|t| t == "application/grpc" || t == "application/grpc+proto")
+        && types.next().is_none()
 }
 
 /// The database that the connection is for; empty if it names none.
