@@ -24,6 +24,16 @@ const LOOKUP_TIME: Duration = Duration::from_secs(2);
 /// A name in a database, as looked up in an epoch.
 type Key = (u64, Box<str>, Box<str>);
 
+/// See [`Aliases::forgetting`].
+#[derive(Debug)]
+pub struct Forgetting(Arc<Aliases>);
+
+impl Drop for Forgetting {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
+}
+
 /// Names as the upstream knows them.
 #[derive(Debug)]
 pub struct Aliases {
@@ -42,9 +52,15 @@ impl Aliases {
     }
 
     /// Forgets all names.
-    pub(super) fn forget(&self) {
+    fn forget(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.known.invalidate_all();
+    }
+
+    /// Forgets all names when it is dropped: even a call that failed, or that nobody waited for,
+    /// may have changed something.
+    pub(super) fn forgetting(self: &Arc<Self>) -> Forgetting {
+        Forgetting(self.clone())
     }
 
     /// The collection that `name` stands for in `database`; the name itself if it is no alias, or

@@ -135,7 +135,7 @@ pub(super) fn check_names(method: &Method, connection: &str, message: &[u8]) -> 
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), Status> {
+pub(super) fn check_name(name: &str) -> Result<(), Status> {
     if name.contains(['/', '\\']) || name.contains(char::is_control) || matches!(name, "." | "..") {
         let name = shortened(name);
         return Err(status::malformed(&format_args!("`{name}` is not the name of anything")));

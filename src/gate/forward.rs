@@ -41,7 +41,7 @@ const MAX_ANSWER: usize = 64 << 20;
 
 /// Metadata that concerns one connection alone, or that a client must not be able to send on:
 /// `sourceid` made older versions of Milvus skip authentication.
-const DROPPED: [&str; 11] = [
+pub const DROPPED: [&str; 11] = [
     "authorization",
     "connection",
     "content-length",
@@ -62,8 +62,8 @@ pub enum Credentials {
     None,
     /// Those of the caller.
     Passthrough,
-    /// These, ready to be sent.
-    Own(HeaderValue),
+    /// These, ready to be sent: over gRPC, and over REST.
+    Own(HeaderValue, HeaderValue),
 }
 
 impl std::fmt::Debug for Credentials {
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Credentials {
         f.write_str(match self {
             Self::None => "None",
             Self::Passthrough => "Passthrough",
-            Self::Own(_) => "Own",
+            Self::Own(..) => "Own",
         })
     }
 }
@@ -79,10 +79,22 @@ impl std::fmt::Debug for Credentials {
 impl Credentials {
     /// `login` is `user:password`; none if it is not.
     pub fn own(login: &str) -> Option<Self> {
+        let header = |text: String| {
+            let mut value = HeaderValue::try_from(text).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        };
         let encoded = login.contains(':').then(|| STANDARD.encode(login))?;
-        let mut value = HeaderValue::try_from(encoded).ok()?;
-        value.set_sensitive(true);
-        Some(Self::Own(value))
+        Some(Self::Own(header(encoded)?, header(format!("Bearer {login}"))?))
+    }
+
+    /// What the upstream is shown over REST, where the caller showed `callers`.
+    pub fn over_rest<'a>(&'a self, callers: Option<&'a HeaderValue>) -> Option<&'a HeaderValue> {
+        match self {
+            Self::None => None,
+            Self::Own(_, value) => Some(value),
+            Self::Passthrough => callers,
+        }
     }
 }
 
@@ -183,7 +195,7 @@ impl Upstream {
         }
         match &self.credentials {
             Credentials::None => {}
-            Credentials::Own(value) => {
+            Credentials::Own(value, _) => {
                 headers.insert(AUTHORIZATION, value.clone());
             }
             Credentials::Passthrough => {
@@ -201,17 +213,13 @@ impl Upstream {
     pub(super) async fn ask(&self, path: &'static str, message: &[u8]) -> Result<Vec<u8>, Status> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        if let Credentials::Own(value) = &self.credentials {
+        if let Credentials::Own(value, _) = &self.credentials {
             headers.insert(AUTHORIZATION, value.clone());
         }
         let path = PathAndQuery::from_static(path);
         let answer =
             self.send(path, headers, None, Body::from(super::frame::of(message))).await?;
-        let answer = Answer::read(answer).await?;
-        match answer.status {
-            Some(status) if status.code() != Code::Ok => Err(status),
-            _ => super::frame::message(&answer.body).map(<[u8]>::to_vec),
-        }
+        Answer::read(answer).await?.message()
     }
 
     async fn send(
@@ -284,13 +292,21 @@ impl Answer {
             .or_else(|| trailers.as_ref().and_then(Status::from_header_map));
         Ok(Self { head, body: read.to_bytes(), trailers, status })
     }
+
+    /// The one message of a call that went well.
+    pub(super) fn message(self) -> Result<Vec<u8>, Status> {
+        match self.status {
+            Some(status) if status.code() != Code::Ok => Err(status),
+            _ => super::frame::message(&self.body).map(<[u8]>::to_vec),
+        }
+    }
 }
 
 fn database_header(name: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(name).ok().filter(|name| !name.is_empty())
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

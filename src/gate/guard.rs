@@ -76,7 +76,8 @@ impl Gate {
             return Err(status::malformed(&"its content type is not application/grpc"));
         }
         let deadline = deadline::moment(&parts.headers);
-        let identity = self.identified(method, &parts.headers).await?;
+        let login = Login::from_grpc(&parts.headers);
+        let identity = self.identified(method, &parts.headers, login).await?;
         let connection = header_database(&parts.headers)?.to_owned();
         let path = parts.uri.path();
         if method.row.streaming {
@@ -102,8 +103,13 @@ impl Gate {
     }
 
     /// Who calls. Where refusals are only recorded, a wrong login is one of them.
-    async fn identified(&self, method: &Method, headers: &HeaderMap) -> Result<Identity, Status> {
-        let refusal = match self.identify(headers, Login::from_grpc(headers)).await {
+    pub(super) async fn identified(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        login: Result<Login, Status>,
+    ) -> Result<Identity, Status> {
+        let refusal = match self.identify(headers, login).await {
             Err(e) if e.code() == Code::Unauthenticated => e,
             identified => return identified,
         };
@@ -123,7 +129,7 @@ impl Gate {
     }
 
     /// Sends an allowed call on. Listings come back with what the caller may see of them.
-    async fn forward(
+    pub(super) async fn forward(
         &self,
         method: &Method,
         caller: &Caller,
@@ -142,13 +148,8 @@ impl Gate {
             frame.clone()
         };
         let body = Body::from(body);
+        let _forgets = self.forgetting(method);
         let answer = self.upstream_of(method)?.forward(parts, connection, deadline, body).await;
-        // Even a call that failed may have changed something.
-        if method.changes_names
-            && let Some(aliases) = &self.aliases
-        {
-            aliases.forget();
-        }
         let answer = answer?;
         if caller.sees_all {
             return Ok(answer);

@@ -17,12 +17,15 @@ mod methods;
 mod peek;
 #[cfg(test)]
 mod peek_fuzz;
+mod rest;
 
 pub use self::alias::Aliases;
 pub use self::external::External;
-pub use self::forward::{Credentials, Upstream};
+pub(crate) use self::forward::with_causes;
+pub use self::forward::{Credentials, DROPPED, Upstream};
 pub use self::guard::guard;
 pub use self::identity::{Identity, Login};
+pub use self::rest::Names;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +99,7 @@ impl Caller {
     }
 
     /// The collections of `database` that listings may show.
-    fn visible_collections(&self, database: &str) -> Visible {
+    pub fn visible_collections(&self, database: &str) -> Visible {
         if self.sees_all {
             return Visible::Every;
         }
