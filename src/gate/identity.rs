@@ -101,6 +101,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// A caller without a login, who has no roles but `public`.
+    pub(super) fn nobody() -> Self {
+        Self { user: String::new(), verified: None }
+    }
+
     /// Whether the login still holds in `state`.
     ///
     /// # Errors

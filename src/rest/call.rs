@@ -28,7 +28,7 @@ impl Call<'_> {
         method: impl AsyncFnOnce(&Service, Request<Q>) -> Result<Response<A>, Status>,
     ) -> Result<(A, Caller), Refusal> {
         let message = request.encode_to_vec();
-        let caller = self.gate.admit(&self.identity, &self.database, path, &message)?;
+        let caller = self.gate.admit(&self.identity, &self.database, path, &message).await?;
         let mut request = Request::new(request);
         request.extensions_mut().insert(caller.clone());
         Ok((method(self.service, request).await?.into_inner(), caller))

@@ -92,6 +92,11 @@ test('checkHealth: gives health', async () => {
   });
 });
 
+test('showCollections, listCollections: there are none', async () => {
+  assert.deepEqual(ok(await server.root.showCollections()).data, []);
+  assert.deepEqual(ok(await server.root.listCollections()).data, []);
+});
+
 test('calls that the server does not serve look like successes', async () => {
   // The SDK makes an empty answer of UNIMPLEMENTED.
   assert.deepEqual(await server.root.createResourceGroup({ resource_group: 'rg1' }), {});
