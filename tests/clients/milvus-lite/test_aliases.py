@@ -77,6 +77,7 @@ def test_a_collection_that_is_renamed_here(collections, root, u1):
     root.grant_privilege_v2("r1", "Query", "c3")
     assert not may(u1, "a1")
     root.rename_collection("c1", "c3")
+    root.load_collection("c3")
     assert ids(u1, "a1") == [0]
 
 
@@ -208,7 +209,7 @@ def test_a_resolver_that_hangs_does_not_hang_the_call(collections, recorder, roo
     started = time.monotonic()
     assert not may(u1, "a1")
     assert time.monotonic() - started < 10
-    recorder.cancelled.set()
+    assert recorder.given_up.is_set()
 
 
 def test_the_upstream_is_not_asked_each_time(collections, recorder, root, u1):

@@ -8,6 +8,7 @@ from google.protobuf import message_factory
 
 import data
 import harness
+import upstream
 
 
 @pytest.fixture
@@ -236,3 +237,41 @@ def test_an_id_does_not_stand_for_a_name(databases, recorder, root, u1, closed):
         with harness.rpc_error(grpc.StatusCode.PERMISSION_DENIED):
             u1.call("DescribeCollection", **fields)
     assert recorder.reached("DescribeCollection") == []
+
+
+def test_two_messages_where_one_is_due(databases, recorder, root, u1):
+    """Only one of them would be checked."""
+    for names in (("c1", "c2"), ("c2", "c1"), ("c1", "c1")):
+        recorder.calls.clear()
+        with pytest.raises(grpc.RpcError):
+            u1.stream(QUERY, [query(collection_name=name) for name in names])
+        assert recorder.reached("Query") == []
+
+
+def test_no_message_where_one_is_due(databases, recorder, u1):
+    recorder.calls.clear()
+    with pytest.raises(grpc.RpcError):
+        u1.stream(QUERY, [])
+    assert recorder.reached("Query") == []
+
+
+def test_an_upstream_that_compresses_its_answers(start, lite, root, u1):
+    """What is filtered is filtered, or not answered; the rest goes through."""
+    names = [f"a_collection_with_a_long_name_{n:03}" for n in range(100)]
+    with contextlib.closing(lite.wire()) as wire:
+        for name in names:
+            wire.ok("CreateCollection", collection_name=name, schema=data.schema_bytes(name))
+    recorder = upstream.Recorder(lite.address, compression=grpc.Compression.Gzip)
+    try:
+        server = start(recorder)
+        root = server.client()
+        root.create_role("r1")
+        harness.add_user(root, "u1", "r1")
+        root.grant_privilege_v2("r1", "Query", names[7])
+        assert sorted(root.list_collections()) == names
+        assert list(server.wire("u1").ok("ShowCollections").collection_names) == [names[7]]
+        # The lookup of an alias reads the upstream's answer, too.
+        root.create_alias(names[7], "a1")
+        assert server.wire("u1").call("Query", **data.query("a1")).status.code in (0, 101)
+    finally:
+        recorder.end()

@@ -4,6 +4,7 @@ import pytest
 
 import data
 import harness
+from methods import INDEX
 
 
 @pytest.fixture
@@ -56,8 +57,11 @@ GRANTS = [
     ([("CollectionReadOnly", "*", "*")], EVERYTHING),
     ([("All", "*", "*")], EVERYTHING),
     ([("All", "*", "db1")], {"db1": ALL}),
-    # Those of databases and of the instance show databases, and no collections.
-    ([("DatabaseReadOnly", "*", "db1")], {"db1": []}),
+    # Who may show the collections sees them all.
+    ([("DatabaseReadOnly", "*", "db1")], {"db1": ALL}),
+    ([("ShowCollections", "*", "db1")], {"db1": ALL}),
+    # Other grants on databases and on the instance show databases, and no collections.
+    ([("DescribeDatabase", "*", "db1")], {"db1": []}),
     ([("ClusterReadOnly", "*", "*")], {"default": [], "db1": [], "db2": []}),
     ([("Search", "nothing", "db1")], {"db1": []}),
     ([("Search", "c1", "elsewhere")], {}),
@@ -83,6 +87,7 @@ def test_a_group_of_ones_own(databases, root, u1):
 
 def test_what_goes_with_a_name_goes_with_it(databases, root, wire, u1):
     """The lists beside the names are filtered alike."""
+    wire.ok("CreateIndex", collection_name="c2", field_name="vector", extra_params=INDEX)
     wire.ok("ReleaseCollection", collection_name="c2")
     root.grant_privilege_v2("r1", "Search", "c2")
     root.grant_privilege_v2("r1", "Search", "c3")

@@ -112,11 +112,13 @@ class Recorder(grpc.GenericRpcHandler):
     INITIAL = ("upstream-initial", "one")
     TRAILING = ("upstream-trailing", "two")
 
-    def __init__(self, target):
+    def __init__(self, target, compression=None):
         self.calls = []
-        self.cancelled = threading.Event()
-        # A call of one of these names is kept waiting until it is given up.
+        self._compression = compression
+        # A call of one of these names is kept waiting until it is given up or all are let go.
         self.hanging = set()
+        self.given_up = threading.Event()
+        self.let_go = threading.Event()
         # One of these is answered with a failure.
         self.refusing = set()
         self._target = grpc.insecure_channel(target, options=[*UNLIMITED, ("grpc.use_local_subchannel_pool", 1)])
@@ -128,7 +130,9 @@ class Recorder(grpc.GenericRpcHandler):
 
     def open(self):
         # A few threads: a call waits for nothing but the real upstream.
-        self._server = grpc.server(futures.ThreadPoolExecutor(8), handlers=[self], options=UNLIMITED)
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(8), handlers=[self], options=UNLIMITED, compression=self._compression
+        )
         assert self._server.add_insecure_port(self.address) == self._port
         self._server.start()
 
@@ -137,6 +141,7 @@ class Recorder(grpc.GenericRpcHandler):
         self._server.stop(0).wait()
 
     def end(self):
+        self.let_go.set()
         self.close()
         self._target.close()
         self._reservation.close()
@@ -162,8 +167,7 @@ class Recorder(grpc.GenericRpcHandler):
     def _unary(self, path, rpc, request, context):
         reached = self._record(rpc, request, context)
         if rpc in self.hanging:
-            context.add_callback(self.cancelled.set)
-            self.cancelled.wait(30)
+            self._hang(context)
         if rpc in self.refusing:
             context.abort(grpc.StatusCode.INTERNAL, "refused by the test")
         database = [("dbname", value) for value in reached.values("dbname")]
@@ -172,6 +176,12 @@ class Recorder(grpc.GenericRpcHandler):
         except grpc.RpcError as error:
             context.abort(error.code(), error.details())
         return reached.response
+
+    def _hang(self, context):
+        context.add_callback(self.given_up.set)
+        end = time.monotonic() + 30
+        while context.is_active() and not self.let_go.wait(0.02):
+            assert time.monotonic() < end
 
     def _stream(self, path, rpc, requests, context):
         self._record(rpc, b"", context)
