@@ -150,6 +150,9 @@ pub(super) fn nameless<'a>(method: &Method, snapshot: &'a Snapshot, user: &str) 
         Access::Authenticated => Decision::Allowed(Reason::Authenticated),
         Access::Administrators => policy.decide_on_administration(state, user),
         Access::Anywhere(privileges) => policy.decide_anywhere(state, user, privileges),
+        Access::Privileged(requirement) if requirement.only_if_named => {
+            Decision::Allowed(Reason::Authenticated)
+        }
         Access::Privileged(_) => Decision::Denied,
     }
 }

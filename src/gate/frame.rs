@@ -22,6 +22,14 @@ pub(super) fn message(frame: &[u8]) -> Result<&[u8], Status> {
     Err(status::malformed(&"its length is not what its head says"))
 }
 
+/// Whether a frame is there to its end.
+pub(super) fn is_whole(frame: &[u8]) -> bool {
+    let Some((&[_, length @ ..], message)) = frame.split_first_chunk::<HEAD>() else {
+        return false;
+    };
+    usize::try_from(u32::from_be_bytes(length)).is_ok_and(|length| length <= message.len())
+}
+
 /// The frame of `message`.
 pub(super) fn of(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(HEAD + message.len());

@@ -2,6 +2,7 @@
 //! sees it. What it lets through carries a [`Caller`], which only the gate can make.
 
 mod alias;
+mod arrival;
 mod audit;
 mod classes;
 mod deadline;
@@ -22,11 +23,8 @@ pub use self::identity::{Identity, Login};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 use crate::authz::{Decision, deciding_grant};
@@ -48,8 +46,6 @@ pub const MAX_MESSAGE: usize = 64 << 20;
 const MAX_SMALL_MESSAGE: usize = 4 << 20;
 /// Bytes of requests that are held at a time.
 const MAX_HELD: usize = 256 << 20;
-/// How long a request may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(60);
 /// How long a call without a deadline waits for a revision.
 const REVISION_WAIT: Duration = Duration::from_secs(10);
 /// How long a call waits for one at most.
@@ -329,43 +325,6 @@ impl Gate {
                 "revision {wanted} was asked for, and {reached} was reached in time"
             ))
         })
-    }
-
-    /// Reads a request whole, within its limit and the room that is left.
-    ///
-    /// # Errors
-    /// It is too large, for itself or beside the others, breaks off, or takes too long.
-    pub async fn read(
-        &self,
-        mut body: Body,
-        limit: usize,
-    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-        let no_room = |_| status::overloaded("too many large requests at once, try again later");
-        let mut room = self.room.clone().try_acquire_many_owned(0).map_err(no_room)?;
-        let mut frame = BytesMut::new();
-        let arrive = async {
-            while let Some(part) = body.frame().await {
-                let part = part.map_err(|e| status::malformed(&e))?;
-                let Ok(data) = part.into_data() else { continue };
-                if frame.len() + data.len() > limit + frame::HEAD {
-                    return Err(status::too_large(limit));
-                }
-                let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
-                room.merge(self.room.clone().try_acquire_many_owned(bytes).map_err(no_room)?);
-                frame.extend_from_slice(&data);
-            }
-            Ok(())
-        };
-        match tokio::time::timeout(ARRIVAL, arrive).await {
-            Ok(arrived) => arrived?,
-            Err(_) => {
-                return Err(status::too_late(format!(
-                    "the request did not arrive within {} s",
-                    ARRIVAL.as_secs()
-                )));
-            }
-        }
-        Ok((frame.freeze(), room))
     }
 }
 

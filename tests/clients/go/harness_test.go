@@ -36,22 +36,31 @@ const (
 // server is a running milvus-rbac.
 type server struct {
 	address string
+	command *exec.Cmd
+	log     strings.Builder
+	ended   chan error
 }
 
-// start runs a server of its own for the test, and stops it after the test as an orchestrator would.
+// start runs a server of its own for the test, and stops it after the test.
 func start(t *testing.T, flags ...string) *server {
 	t.Helper()
-	flags = append([]string{"--listen", "127.0.0.1:0", "--admin-listen", "off", "--store", "memory:"}, flags...)
-	command := exec.Command(os.Getenv("MILVUS_RBAC_BIN"), flags...)
-	command.Env = append(cleanEnvironment(), "MILVUS_RBAC_BCRYPT_COST=4")
-	var log strings.Builder
-	command.Stderr = &log
-	stdout, err := command.StdoutPipe()
+	s := launch(t, flags...)
+	t.Cleanup(func() { s.stop(t) })
+	return s
+}
+
+// launch runs a server that the caller stops. A flag takes the place of what is set here.
+func launch(t *testing.T, flags ...string) *server {
+	t.Helper()
+	s := &server{command: exec.Command(os.Getenv("MILVUS_RBAC_BIN"), flags...), ended: make(chan error, 1)}
+	s.command.Env = append(cleanEnvironment(), "MILVUS_RBAC_LISTEN=127.0.0.1:0", "MILVUS_RBAC_ADMIN_LISTEN=off",
+		"MILVUS_RBAC_STORE=memory:", "MILVUS_RBAC_BCRYPT_COST=4")
+	s.command.Stderr = &s.log
+	stdout, err := s.command.StdoutPipe()
 	must(t, err)
-	must(t, command.Start())
+	must(t, s.command.Start())
 
 	lines := make(chan string, 1)
-	ended := make(chan error, 1)
 	go func() {
 		scanner := bufio.NewScanner(stdout)
 		for first := true; scanner.Scan(); first = false {
@@ -60,31 +69,37 @@ func start(t *testing.T, flags ...string) *server {
 			}
 		}
 		close(lines)
-		ended <- command.Wait()
+		s.ended <- s.command.Wait()
+		close(s.ended)
 	}()
-	t.Cleanup(func() {
-		command.Process.Signal(syscall.SIGTERM)
-		select {
-		case err := <-ended:
-			if err != nil || strings.Contains(log.String(), "panicked") {
-				t.Errorf("the server ended with %v\n%s", err, log.String())
-			}
-		case <-time.After(stopTime):
-			command.Process.Kill()
-			<-ended
-			t.Errorf("the server did not stop within %v\n%s", stopTime, log.String())
-		}
-	})
+	var line string
 	select {
-	case line := <-lines:
-		address, found := strings.CutPrefix(line, "listening on ")
-		if !found {
-			t.Fatalf("the server's first line is %q", line)
-		}
-		return &server{address}
+	case line = <-lines:
 	case <-time.After(startTime):
-		t.Fatalf("the server did not start within %v", startTime)
-		return nil
+	}
+	address, found := strings.CutPrefix(line, "listening on ")
+	if !found {
+		s.command.Process.Kill()
+		<-s.ended
+		t.Fatalf("the server's first line is %q after %v at most\n%s", line, startTime, s.log.String())
+	}
+	s.address = address
+	return s
+}
+
+// stop ends the server as an orchestrator would, and checks that it went well.
+func (s *server) stop(t *testing.T) {
+	t.Helper()
+	s.command.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-s.ended:
+		if err != nil || strings.Contains(s.log.String(), "panicked") {
+			t.Errorf("the server ended with %v\n%s", err, s.log.String())
+		}
+	case <-time.After(stopTime):
+		s.command.Process.Kill()
+		<-s.ended
+		t.Errorf("the server did not stop within %v\n%s", stopTime, s.log.String())
 	}
 }
 

@@ -16,7 +16,7 @@ const STOP_MILLISECONDS = 10_000;
 const ROOT_PASSWORD = 'Milvus';
 const PASSWORD = 'password';
 
-/** A running server. Its clients are closed before it is stopped. */
+/** A server. It may be started again on its address, with its flags. */
 class Server {
   #process;
   #log = '';
@@ -24,11 +24,10 @@ class Server {
   #kill = () => this.#process.kill('SIGKILL');
 
   async start(...flags) {
-    this.#process = spawn(
-      process.env.MILVUS_RBAC_BIN,
-      ['--listen', '127.0.0.1:0', '--admin-listen', 'off', '--store', 'memory:', ...flags],
-      { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] }
-    );
+    this.#process = spawn(process.env.MILVUS_RBAC_BIN, flags, {
+      env: cleanEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     process.once('exit', this.#kill);
     this.#process.stderr.setEncoding('utf8').on('data', text => (this.#log += text));
     this.address = await this.#listening();
@@ -44,10 +43,15 @@ class Server {
     return line.replace('listening on ', '');
   }
 
-  /** Ends the server as an orchestrator would, and checks that it went well. */
+  /** Closes the clients and ends the server. */
   async stop() {
-    if (this.#process?.pid === undefined || this.#process.exitCode !== null) return;
     await Promise.all(this.#clients.splice(0).map(client => client.closeConnection()));
+    await this.end();
+  }
+
+  /** Ends the server as an orchestrator would, and checks that it went well. */
+  async end() {
+    if (this.#process?.pid === undefined || this.#process.exitCode !== null) return;
     const ended = once(this.#process, 'exit', { signal: AbortSignal.timeout(STOP_MILLISECONDS) });
     this.#process.kill('SIGTERM');
     const [code] = await ended;
@@ -223,10 +227,16 @@ async function everything(root) {
   };
 }
 
-/** Ours, without what would configure the server, whose passwords cost as little as they can. */
+/** Ours, without what would configure the server but for what flags may replace. */
 function cleanEnvironment() {
   const ours = Object.entries(process.env).filter(([name]) => !name.startsWith('MILVUS_'));
-  return { ...Object.fromEntries(ours), MILVUS_RBAC_BCRYPT_COST: '4' };
+  return {
+    ...Object.fromEntries(ours),
+    MILVUS_RBAC_LISTEN: '127.0.0.1:0',
+    MILVUS_RBAC_ADMIN_LISTEN: 'off',
+    MILVUS_RBAC_STORE: 'memory:',
+    MILVUS_RBAC_BCRYPT_COST: '4',
+  };
 }
 
 module.exports = {

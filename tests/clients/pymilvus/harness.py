@@ -39,14 +39,16 @@ FINAL = {
 
 SERVICE = milvus_pb2.DESCRIPTOR.services_by_name["MilvusService"]
 
+# In a thread of its own: tests may call from several.
 _loop = asyncio.new_event_loop()
+threading.Thread(target=_loop.run_forever, daemon=True).start()
 
 
 class Server:
     """A running server. Its clients are closed before it is stopped."""
 
-    def __init__(self, *arguments, store="memory:", bcrypt_cost=4):
-        command = [BINARY, "--listen", "127.0.0.1:0", "--admin-listen", "off", "--store", store]
+    def __init__(self, *arguments, store="memory:", bcrypt_cost=4, listen="127.0.0.1:0"):
+        command = [BINARY, "--listen", listen, "--admin-listen", "off", "--store", store]
         if bcrypt_cost is not None:
             command += ["--bcrypt-cost", str(bcrypt_cost)]
         # A file without a name: nothing has to be removed.
@@ -104,8 +106,12 @@ class Server:
         self.process.stdout.close()
 
     def stop(self):
-        """Ends the server as an orchestrator would, and checks that it went well."""
+        """Closes the clients and ends the server."""
         self.close_clients()
+        self.end()
+
+    def end(self):
+        """Ends the server as an orchestrator would, and checks that it went well."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)
@@ -117,17 +123,17 @@ class Server:
         assert self.process.returncode == 0, f"exit code {self.process.returncode}\n{self.log()}"
         assert "panicked" not in self.log(), self.log()
 
-    def client(self, user="root", password=None, token=None, **options):
-        """A MilvusClient with a connection of its own."""
+    def client(self, user="root", password=None, token=None, address=None, **options):
+        """A MilvusClient with a connection of its own, to another address if one is given."""
         token = login(user, password) if token is None else token
-        client = MilvusClient(f"http://{self.address}", token=token, dedicated=True, **options)
+        client = MilvusClient(f"http://{address or self.address}", token=token, dedicated=True, **options)
         self._clients.append(client)
         return client
 
-    def async_client(self, user="root", password=None, **options):
+    def async_client(self, user="root", password=None, address=None, **options):
         """An AsyncMilvusClient that is called like a MilvusClient."""
         token = login(user, password)
-        client = AsyncMilvusClient(f"http://{self.address}", token=token, dedicated=True, **options)
+        client = AsyncMilvusClient(f"http://{address or self.address}", token=token, dedicated=True, **options)
         client = Blocking(client)
         self._clients.append(client)
         return client
@@ -152,7 +158,9 @@ class Blocking:
 
         def call(*args, **kwargs):
             result = method(*args, **kwargs)
-            return _loop.run_until_complete(result) if inspect.isawaitable(result) else result
+            if inspect.isawaitable(result):
+                return asyncio.run_coroutine_threadsafe(result, _loop).result()
+            return result
 
         return call
 

@@ -141,6 +141,42 @@ async fn bodies_without_an_end() {
     refused(&w, answer, Code::ResourceExhausted, "the request is larger than 4194304 bytes").await;
 }
 
+/// A body of one frame that never ends. The Node SDK sends it when it repeats a call, since it does not
+/// repeat the end; Milvus answers.
+struct Unended(Option<Bytes>);
+
+impl http_body::Body for Unended {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |data| Poll::Ready(Some(Ok(Frame::data(data)))))
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_body_does_not_end_is_answered() {
+    let w = World::new().await;
+    let root = Raw::root(&w.server).await;
+    let unended = |bytes: Bytes| Body::new(Unended(Some(bytes)));
+    let good = frame(&create_role("r1").encode_to_vec());
+    let begun = Instant::now();
+    let answer = root.call(&path("CreateRole"), unended(good.clone())).await;
+    assert_eq!((answer.code, answer.message::<Status>()), (Code::Ok, Status::default()));
+    // An empty message, too, is whole.
+    let answer = root.call(&path("GetVersion"), unended(frame(b""))).await;
+    assert_eq!(answer.code, Code::Ok, "{}", answer.text);
+    // What follows a message is still refused if it comes at once.
+    let two = [&good[..], &good[..]].concat();
+    let answer = root.call(&path("CreateRole"), unended(two.into())).await;
+    let text = "the request cannot be read: its length is not what its head says";
+    refused(&w, answer, Code::InvalidArgument, text).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn very_long_lists() {
     let w = World::new().await;

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -33,13 +34,18 @@ final class Server {
     Server(String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(System.getenv("MILVUS_RBAC_BIN"));
-        command.addAll(List.of("--listen", "127.0.0.1:0", "--admin-listen", "off", "--store", "memory:"));
         command.addAll(List.of(arguments));
         log = Files.createTempFile("milvus-rbac", ".log");
         log.toFile().deleteOnExit();
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(log.toFile());
         builder.environment().keySet().removeIf(name -> name.startsWith("MILVUS_"));
-        builder.environment().put("MILVUS_RBAC_BCRYPT_COST", "4");
+        // Arguments take the place of these.
+        builder.environment()
+                .putAll(Map.of(
+                        "MILVUS_RBAC_LISTEN", "127.0.0.1:0",
+                        "MILVUS_RBAC_ADMIN_LISTEN", "off",
+                        "MILVUS_RBAC_STORE", "memory:",
+                        "MILVUS_RBAC_BCRYPT_COST", "4"));
         process = builder.start();
         address = listening();
     }
@@ -96,9 +102,19 @@ final class Server {
         return new Client(client);
     }
 
-    /** Ends the server as an orchestrator would, and checks that it went well. */
+    /** Closes the clients and ends the server. */
     void stop() throws IOException, InterruptedException {
+        close();
+        end();
+    }
+
+    /** Closes the clients. */
+    void close() {
         clients.forEach(MilvusClientV2::close);
+    }
+
+    /** Ends the server as an orchestrator would, and checks that it went well. */
+    void end() throws IOException, InterruptedException {
         process.destroy();
         if (!process.waitFor(STOP_SECONDS, TimeUnit.SECONDS)) {
             process.destroyForcibly();
