@@ -5,7 +5,7 @@ import time
 
 import grpc
 import pytest
-from pymilvus.grpc_gen import common_pb2, milvus_pb2
+from pymilvus.grpc_gen import common_pb2
 
 import data
 import harness
@@ -44,7 +44,6 @@ def wait_for_load(wire, database, name):
         time.sleep(0.05)
 
 
-IN_MEMORY = milvus_pb2.ShowType.InMemory
 INDEX = data.pairs(index_type="FLAT", metric_type="L2", params="{}")
 # Consistency level Strong: the server takes no notice of the client's clock.
 STRONG = {"guarantee_timestamp": 0, "consistency_level": common_pb2.Strong}
@@ -168,7 +167,6 @@ def test_listings(collections, root, wire, u1):
     # Whatever Milvus makes of names that are asked for.
     for name in ("c1", "a1"):
         assert set(u1.ok("ShowCollections", collection_names=[name]).collection_names) <= {"c2"}
-    assert set(u1.ok("ShowCollections", collection_names=["a1"], type=IN_MEMORY).collection_names) <= {"c2"}
     root.grant_privilege_v2("r1", "Search", "c1", db_name="db1")
     assert shown(u1) == {"db1": ["c1"], "default": ["c2"]}
     listed = wire.ok("ListDatabases")
