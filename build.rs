@@ -14,7 +14,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_imports(true).include_source_info(true).open_files(["milvus.proto"])?;
+    compiler
+        .include_imports(true)
+        .include_source_info(true)
+        .open_files(["milvus.proto", "authorization.proto"])?;
     // The encoded form keeps the privilege options, which the prost types drop.
     let descriptors = compiler.encode_file_descriptor_set();
     fs::write(out.join("descriptors.bin"), &descriptors)?;

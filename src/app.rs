@@ -19,12 +19,13 @@ use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
 use crate::engine::{Engine, Health, WriterThread};
-use crate::gate::{self, Gate, Upstream};
+use crate::gate::{self, External, Gate, Upstream};
 use crate::listener::Port;
 use crate::model::command::Command;
 use crate::model::state::ROOT;
 use crate::passwords::Passwords;
 use crate::rest;
+use crate::rpc::proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use crate::rpc::proto::service::client_telemetry_service_server::{
     ClientTelemetryServiceServer, SERVICE_NAME as TELEMETRY,
 };
@@ -90,6 +91,10 @@ pub async fn run(config: Config) -> Result<(), String> {
     let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
         .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
         .add_service(health);
+    if config.gate.ext_authz {
+        let external = AuthorizationServer::new(External::new(gate.clone()));
+        routes = routes.add_service(external.max_decoding_message_size(gate::MAX_MESSAGE));
+    }
     if config.reflection {
         routes = add_reflection(routes)?;
     }

@@ -175,8 +175,6 @@ pub struct Config {
     pub gate: Options,
     /// The Milvus behind the gate.
     pub upstream: Option<Behind>,
-    /// Whether Envoy may ask for decisions.
-    pub ext_authz: bool,
     /// The password of a new `root`; none for the default one.
     pub root_password: Option<Vec<u8>>,
     /// Limits and groups.
@@ -239,8 +237,8 @@ impl TryFrom<Flags> for Config {
                 audit_only: flags.sidecar.audit_only,
                 audit_allowed: flags.sidecar.audit_allowed,
                 resolve_aliases: flags.sidecar.resolve_aliases == Switch::On,
+                ext_authz: flags.sidecar.ext_authz == Switch::On,
             },
-            ext_authz: flags.sidecar.ext_authz == Switch::On,
             upstream: flags.sidecar.behind()?,
             root_password: flags.root_password_file.map(|file| root_password(&file)).transpose()?,
             rules: Rules {

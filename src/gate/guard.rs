@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
 use tracing::debug;
 
+use super::external::CHECK;
 use super::methods::{self, Answered, Method};
 use super::{
     Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, deadline, filter,
@@ -29,6 +30,13 @@ pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) 
     let (name, mut response) = if let Some(method) = methods::find(path) {
         let response = gate.pass(method, request, next).await;
         (method.row.name, response.unwrap_or_else(Status::into_http))
+    } else if gate.options.ext_authz && path == CHECK {
+        let (parts, body) = request.into_parts();
+        let response = match gate.read(body, MAX_MESSAGE).await {
+            Ok((frame, _room)) => next.run(Request::from_parts(parts, Body::from(frame))).await,
+            Err(refusal) => refusal.into_http(),
+        };
+        ("Check", response)
     } else if path.starts_with("/grpc.health.v1.Health/") {
         ("Health", next.run(request).await)
     } else if path.starts_with("/grpc.reflection.") {
@@ -160,7 +168,7 @@ impl Gate {
 }
 
 /// The database that the connection is for; empty if it names none.
-fn header_database(headers: &HeaderMap) -> Result<&str, Status> {
+pub(super) fn header_database(headers: &HeaderMap) -> Result<&str, Status> {
     headers.get("dbname").map_or(Ok(""), |name| {
         name.to_str().map_err(|_| status::malformed(&"dbname is not the name of a database"))
     })

@@ -7,6 +7,7 @@ mod audit;
 mod classes;
 mod deadline;
 mod decide;
+mod external;
 mod filter;
 mod forward;
 mod frame;
@@ -16,6 +17,7 @@ mod methods;
 mod peek;
 
 pub use self::alias::Aliases;
+pub use self::external::External;
 pub use self::forward::{Credentials, Upstream};
 pub use self::guard::guard;
 pub use self::identity::{Identity, Login};
@@ -111,6 +113,8 @@ pub struct Options {
     pub audit_allowed: u64,
     /// Whether grants on a collection cover its aliases.
     pub resolve_aliases: bool,
+    /// Whether Envoy, which has no login, may ask for decisions.
+    pub ext_authz: bool,
 }
 
 /// What the gate decides with.

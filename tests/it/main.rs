@@ -7,6 +7,7 @@
 //! * `lifecycle`: starting, stopping, ports, configuration
 //! * `login`: what a refused login tells, and what ends one
 //! * `in_force`: acknowledged changes decide the next call, and those under way
+//! * `ext_authz`: the decision as Envoy asks for it
 //! * `rpc`: every call over the wire, row by row of the specification: what is refused and how,
 //!   what changes, what is denied; and bad input of every kind
 //! * `rest`: REST v2: what the routes answer, what is refused and how, and broken HTTP
@@ -27,6 +28,7 @@ mod crash;
 mod decisions;
 mod durability;
 mod engine;
+mod ext_authz;
 mod in_force;
 mod lifecycle;
 mod login;
