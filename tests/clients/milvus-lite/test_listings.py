@@ -1,5 +1,6 @@
 """The databases and collections that a caller is shown: those that his grants name."""
 
+import grpc
 import pytest
 
 import data
@@ -142,3 +143,11 @@ def test_without_a_login(server):
     for rpc in ("ListDatabases", "ShowCollections"):
         with harness.not_logged_in("missing authorization in header"):
             server.wire(authorization="").call(rpc)
+
+
+@pytest.mark.parametrize("rpc", ["ListDatabases", "ShowCollections"])
+def test_a_refusal_of_the_upstream_is_told(recorder, wire, u1, rpc):
+    recorder.refusing.add(rpc)
+    for caller in (wire, u1):
+        with harness.rpc_error(grpc.StatusCode.INTERNAL, "refused by the test"):
+            caller.call(rpc)

@@ -160,6 +160,9 @@ class Recorder(grpc.GenericRpcHandler):
     def _record(self, rpc, request, context):
         metadata = [(key, value) for key, value in context.invocation_metadata()]
         self.calls.append(Reached(rpc, request, metadata, context.time_remaining()))
+        if rpc in self.refusing:
+            # Before any metadata, so that the answer is nothing but its status.
+            context.abort(grpc.StatusCode.INTERNAL, "refused by the test")
         context.send_initial_metadata((self.INITIAL,))
         context.set_trailing_metadata((self.TRAILING,))
         return self.calls[-1]
@@ -168,8 +171,6 @@ class Recorder(grpc.GenericRpcHandler):
         reached = self._record(rpc, request, context)
         if rpc in self.hanging:
             self._hang(context)
-        if rpc in self.refusing:
-            context.abort(grpc.StatusCode.INTERNAL, "refused by the test")
         database = [("dbname", value) for value in reached.values("dbname")]
         try:
             reached.response = self._target.unary_unary(path)(request, metadata=database, timeout=30)
