@@ -217,8 +217,7 @@ impl Upstream {
             headers.insert(AUTHORIZATION, value.clone());
         }
         let path = PathAndQuery::from_static(path);
-        let answer =
-            self.send(path, headers, None, Body::from(super::frame::of(message))).await?;
+        let answer = self.send(path, headers, None, Body::from(super::frame::of(message))).await?;
         Answer::read(answer).await?.message()
     }
 
