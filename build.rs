@@ -6,13 +6,18 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_imports(true).include_source_info(true).open_files(["milvus.proto"])?;
+    compiler
+        .include_imports(true)
+        .include_source_info(true)
+        .open_files(["milvus.proto", "authorization.proto"])?;
     // The encoded form keeps the privilege options, which the prost types drop.
     let descriptors = compiler.encode_file_descriptor_set();
     fs::write(out.join("descriptors.bin"), &descriptors)?;
@@ -43,16 +48,24 @@ fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
             let option = options
                 .has_extension(&extension)
                 .then(|| options.get_extension(&extension).into_owned());
-            let field = |name: &str| field_number(&request, name);
+            let field = |name: &str, other: &str| {
+                request.get_field_by_name(name).or_else(|| request.get_field_by_name(other))
+            };
+            let number = |field: Option<&FieldDescriptor>| field.map_or(0, |f| f.number());
+            let collection = field("collection_name", "collectionName");
             writeln!(
                 table,
-                "    MethodRow {{ path: \"/{}/{}\", name: \"{}\", option: {}, database: {}, collection: {} }},",
+                "    MethodRow {{ path: \"/{}/{}\", name: \"{}\", option: {}, database: {}, collection: {}, collections: {}, id: {}, names: &[{}], streaming: {} }},",
                 service.full_name(),
                 method.name(),
                 method.name(),
                 option_row(&request, option)?,
-                field("db_name").or_else(|| field("dbName")).unwrap_or(0),
-                field("collection_name").or_else(|| field("collectionName")).unwrap_or(0),
+                number(field("db_name", "dbName").as_ref()),
+                number(collection.as_ref()),
+                collection.is_some_and(|field| field.is_list()),
+                number(field("collectionID", "collection_id").as_ref()),
+                names(&request).iter().map(|path| format!("&{path:?}, ")).collect::<String>(),
+                method.is_client_streaming() || method.is_server_streaming(),
             )?;
         }
     }
@@ -60,8 +73,38 @@ fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     Ok(table)
 }
 
-fn field_number(message: &MessageDescriptor, name: &str) -> Option<u32> {
-    message.get_field_by_name(name).map(|field| field.number())
+/// Where a request names things that are kept under their names.
+fn names(request: &MessageDescriptor) -> Vec<Vec<u32>> {
+    const NAMES: [&str; 15] = [
+        "db_name",
+        "dbName",
+        "newDBName",
+        "target_db_name",
+        "collection_name",
+        "collectionName",
+        "collection_names",
+        "target_collection_name",
+        "oldName",
+        "newName",
+        "alias",
+        "partition_name",
+        "partition_names",
+        // Of HybridSearch: searches, which have names of their own.
+        "requests",
+        // Of FlushAll: databases with their collections.
+        "flush_targets",
+    ];
+    let mut paths = Vec::new();
+    for field in request.fields().filter(|field| NAMES.contains(&field.name())) {
+        match field.kind() {
+            Kind::String => paths.push(vec![field.number()]),
+            Kind::Message(inner) => paths.extend(
+                names(&inner).into_iter().map(|path| [vec![field.number()], path].concat()),
+            ),
+            _ => {}
+        }
+    }
+    paths
 }
 
 fn option_row(

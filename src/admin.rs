@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::engine::{Engine, Health};
+use crate::gate::Options;
 
 /// What the admin port tells from.
 #[derive(Debug, Clone)]
@@ -20,8 +21,10 @@ pub struct Admin {
     pub stopping: watch::Receiver<bool>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
-    /// Whether calls are authorized.
-    pub authorization: bool,
+    /// Whether the Milvus behind the gate answers, where there is one.
+    pub upstream: Option<watch::Receiver<bool>>,
+    /// How calls are decided.
+    pub gate: Options,
 }
 
 impl Admin {
@@ -39,11 +42,18 @@ impl Admin {
 async fn readiness(State(admin): State<Admin>) -> Response {
     let problem = match admin.engine.health() {
         _ if *admin.stopping.borrow() => Some("stopping"),
+        Health::Healthy if !upstream_ready(&admin) => {
+            Some("the upstream Milvus does not answer; users, roles and grants are served")
+        }
         Health::Healthy => None,
         Health::StoreFailed => Some("the store failed: changes are refused, reads go on"),
         Health::Stopped => Some("stopped"),
     };
-    let note = if admin.authorization { "" } else { "warning: authorization is off\n" };
+    let note = match admin.gate {
+        Options { authorization: false, .. } => "warning: authorization is off\n",
+        Options { audit_only: true, .. } => "warning: audit only, refusals are not heeded\n",
+        _ => "",
+    };
     match problem {
         None => format!("ok\n{note}").into_response(),
         Some(problem) => {
@@ -52,11 +62,19 @@ async fn readiness(State(admin): State<Admin>) -> Response {
     }
 }
 
+fn upstream_ready(admin: &Admin) -> bool {
+    admin.upstream.as_ref().is_none_or(|ready| *ready.borrow())
+}
+
 async fn render(State(admin): State<Admin>) -> String {
     let flag = |on: bool| if on { 1.0 } else { 0.0 };
     #[expect(clippy::cast_precision_loss, reason = "Prometheus knows floats alone")]
     gauge!("milvus_rbac_revision").set(admin.engine.snapshot().revision as f64);
     gauge!("milvus_rbac_store_healthy").set(flag(admin.engine.health() == Health::Healthy));
-    gauge!("milvus_rbac_authorization").set(flag(admin.authorization));
+    gauge!("milvus_rbac_authorization").set(flag(admin.gate.authorization));
+    gauge!("milvus_rbac_audit_only").set(flag(admin.gate.audit_only));
+    if let Some(ready) = &admin.upstream {
+        gauge!("milvus_rbac_upstream_ready").set(flag(*ready.borrow()));
+    }
     admin.metrics.render()
 }

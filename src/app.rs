@@ -19,14 +19,18 @@ use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
 use crate::engine::{Engine, Health, WriterThread};
-use crate::gate::{self, Gate};
+use crate::gate::{self, External, Gate, Upstream};
 use crate::listener::Port;
 use crate::model::command::Command;
 use crate::model::state::ROOT;
 use crate::passwords::Passwords;
-use crate::rest;
+use crate::rest::{self, RestUpstream};
+use crate::rpc::proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
+use crate::rpc::proto::service::client_telemetry_service_server::{
+    ClientTelemetryServiceServer, SERVICE_NAME as TELEMETRY,
+};
 use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
-use crate::rpc::{DESCRIPTORS, Service};
+use crate::rpc::{Behind, DESCRIPTORS, Service};
 use crate::storage::memory::MemoryStore;
 use crate::storage::sled::SledStore;
 use crate::storage::{Store, StoreError};
@@ -58,17 +62,43 @@ pub async fn run(config: Config) -> Result<(), String> {
     let (engine, writer) = start_engine(&config).await?;
     seed(&engine, &passwords, &clock, config.root_password.as_deref()).await?;
     tokio::spawn(warn_of_default_password(engine.clone(), passwords.clone()));
-    if !config.authorization {
+    if !config.gate.authorization {
         warn!("authorization is off: credentials are ignored and nothing is refused");
+    }
+    if config.gate.audit_only {
+        warn!("audit only: what would be refused is recorded, and forwarded all the same");
     }
 
     let (stop, stopping) = watch::channel(false);
     let (reporter, health) = tonic_health::server::health_reporter();
-    let service = Service::new(engine.clone(), passwords.clone(), groups, clock);
-    let gate = Arc::new(Gate::new(engine.clone(), passwords, config.authorization));
-    let rest = rest::router(gate.clone(), service.clone());
-    let service = MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE);
-    let mut routes = Routes::new(service).add_service(health);
+    let behind_rest = config.upstream.as_ref().and_then(|u| {
+        let authority = u.rest.clone()?;
+        Some(RestUpstream::new(authority, u.credentials.clone()))
+    });
+    let upstream = config.upstream.map(|u| Arc::new(Upstream::new(u.authority, u.credentials)));
+    let ready = upstream.as_ref().map(|upstream| {
+        let upstream = upstream.clone();
+        let ready = upstream.watch_ready();
+        tokio::spawn(async move { upstream.probe().await });
+        ready
+    });
+    let gate = Arc::new(Gate::new(
+        engine.clone(),
+        passwords.clone(),
+        groups.clone(),
+        upstream,
+        config.gate,
+    ));
+    let behind = Behind { ready: ready.clone(), aliases: gate.aliases() };
+    let service = Service::new(engine.clone(), passwords, groups, clock, behind);
+    let rest = rest::router(gate.clone(), service.clone(), behind_rest);
+    let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
+        .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
+        .add_service(health);
+    if config.gate.ext_authz {
+        let external = AuthorizationServer::new(External::new(gate.clone()));
+        routes = routes.add_service(external.max_decoding_message_size(gate::MAX_MESSAGE));
+    }
     if config.reflection {
         routes = add_reflection(routes)?;
     }
@@ -77,14 +107,20 @@ pub async fn run(config: Config) -> Result<(), String> {
         engine: engine.clone(),
         stopping: stopping.clone(),
         metrics,
-        authorization: config.authorization,
+        upstream: ready.clone(),
+        gate: config.gate,
     }
     .into_router();
     // Whoever reads the announcement may tell the process to stop.
     let told_to_stop = told_to_stop()?;
     announce(&data, admin.as_ref())?;
 
-    tokio::spawn(report_health(reporter, engine.watch_health(), stopping.clone()));
+    tokio::spawn(report_health(
+        reporter,
+        engine.watch_health(),
+        ready.unwrap_or_else(|| watch::channel(true).1),
+        stopping.clone(),
+    ));
     let admin = admin.map(|port| tokio::spawn(port.serve(admin_app, stopping.clone(), GRACE)));
     let data = tokio::spawn(data.serve(data_app, stopping, GRACE));
     let mut health = engine.watch_health();
@@ -164,6 +200,7 @@ fn add_reflection(routes: Routes) -> Result<Routes, String> {
                 tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
             )
             .with_service_name(SERVICE_NAME)
+            .with_service_name(TELEMETRY)
             .with_service_name("grpc.health.v1.Health")
             .with_service_name("grpc.reflection.v1.ServerReflection")
             .with_service_name("grpc.reflection.v1alpha.ServerReflection")
@@ -202,12 +239,14 @@ fn announce(data: &Port, admin: Option<&Port>) -> Result<(), String> {
 async fn report_health(
     mut reporter: HealthReporter,
     mut health: watch::Receiver<Health>,
+    mut upstream: watch::Receiver<bool>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    const SERVICES: [&str; 2] = ["", SERVICE_NAME];
+    const SERVICES: [&str; 3] = ["", SERVICE_NAME, TELEMETRY];
     loop {
         let stop = *stopping.borrow_and_update();
-        let healthy = *health.borrow_and_update() == Health::Healthy && !stop;
+        let upstream_ready = *upstream.borrow_and_update();
+        let healthy = *health.borrow_and_update() == Health::Healthy && upstream_ready && !stop;
         let status = if healthy { ServingStatus::Serving } else { ServingStatus::NotServing };
         for service in SERVICES {
             reporter.set_service_status(service, status).await;
@@ -217,6 +256,7 @@ async fn report_health(
         }
         tokio::select! {
             changed = health.changed() => if changed.is_err() { break },
+            Ok(()) = upstream.changed() => {}
             changed = stopping.changed() => if changed.is_err() { break },
         }
     }

@@ -77,6 +77,8 @@ pub enum Reason<'a> {
     Admin,
     /// A grant of this role covers the call.
     Role(&'a str),
+    /// The call is open to every authenticated caller.
+    Authenticated,
 }
 
 /// The state's grants, ready for decisions.
@@ -90,6 +92,8 @@ pub struct Policy {
 #[derive(Debug, Default)]
 struct RolePolicy {
     scopes: HashMap<Name, HashMap<Name, PrivilegeSet>>,
+    /// What is permitted on at least one object.
+    anywhere: PrivilegeSet,
     /// The custom groups that were expanded: when one changes, so does this role.
     custom_groups: BTreeSet<Name>,
 }
@@ -165,6 +169,51 @@ impl Policy {
         }
         Decision::Denied
     }
+
+    /// Decides on a call that needs one of `privileges` on any object whatever.
+    pub fn decide_anywhere<'a>(
+        &self,
+        state: &'a State,
+        user: &str,
+        privileges: &[Privilege],
+    ) -> Decision<'a> {
+        let set: PrivilegeSet = privileges.iter().copied().collect();
+        let holds = |role: &&str| {
+            self.roles.get(*role).is_some_and(|p| !p.anywhere.intersection(set).is_empty())
+        };
+        match self.decide_on_administration(state, user) {
+            Decision::Denied => state
+                .effective_roles(user)
+                .find(holds)
+                .map_or(Decision::Denied, |role| Decision::Allowed(Reason::Role(role))),
+            allowed => allowed,
+        }
+    }
+
+    /// Decides on a call that only `root` and holders of `admin` may make.
+    pub fn decide_on_administration<'a>(&self, state: &'a State, user: &str) -> Decision<'a> {
+        match user {
+            ROOT => Decision::Allowed(Reason::Root),
+            _ if state.effective_roles(user).any(|role| role == ADMIN) => {
+                Decision::Allowed(Reason::Admin)
+            }
+            _ => Decision::Denied,
+        }
+    }
+}
+
+/// The grant by which `role` permits what is asked. Looks at the role's grants one by one.
+pub fn deciding_grant<'a>(
+    state: &'a State,
+    groups: &BuiltInGroups,
+    role: &str,
+    query: &Query<'_>,
+) -> Option<&'a Grant> {
+    state.roles.get(role)?.grants.keys().find(|grant| {
+        let mut alone = RolePolicy::default();
+        alone.add(grant, state, groups);
+        alone.covers(query)
+    })
 }
 
 impl RolePolicy {
@@ -260,6 +309,7 @@ impl RolePolicy {
             let objects = self.scopes.entry(database.into()).or_default();
             let present = objects.entry(object.into()).or_default();
             *present = present.union(set);
+            self.anywhere = self.anywhere.union(set);
         }
     }
 

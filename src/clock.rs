@@ -13,12 +13,16 @@ pub struct Clock(AtomicU64);
 impl Clock {
     /// The next timestamp: milliseconds since 1970 shifted left by 18 bits, and a counter.
     pub fn timestamp(&self) -> u64 {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = u64::try_from(since_epoch.as_millis()).unwrap_or_default();
-        let now = millis << LOGICAL_BITS;
+        let now = milliseconds() << LOGICAL_BITS;
         let next = |last: u64| Some(now.max(last + 1));
         match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
             Ok(last) | Err(last) => now.max(last + 1),
         }
     }
+}
+
+/// Milliseconds since 1970.
+pub fn milliseconds() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or_default()
 }

@@ -1,10 +1,13 @@
 //! What each call requires. The table comes from the option that Milvus' own protos carry; what
-//! the option does not say is here.
+//! the option does not say is in [`classes`](super::classes).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::model::privilege::{ObjectType, Privilege};
+use super::classes::{
+    ANSWERED_ALONE, ANSWERED_HERE, ANSWERED_WHILE_DOWN, CHANGE_NAMES, CLASSES, Class,
+};
+use crate::model::privilege::{Level, ObjectType, Privilege};
 
 /// A method of the protos, as the build found it.
 #[derive(Debug)]
@@ -17,6 +20,14 @@ pub(super) struct MethodRow {
     pub(super) database: u32,
     /// The number of the field that names the collection, 0 for none.
     pub(super) collection: u32,
+    /// Whether that field repeats.
+    collections: bool,
+    /// The number of the field that tells the collection by its id, 0 for none.
+    pub(super) id: u32,
+    /// Every field that names something, and the fields within it.
+    pub(super) names: &'static [&'static [u32]],
+    /// Whether one side sends more than one message.
+    pub(super) streaming: bool,
 }
 
 #[derive(Debug)]
@@ -36,8 +47,14 @@ include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 pub(super) struct Method {
     pub(super) row: &'static MethodRow,
     pub(super) access: Access,
-    /// Whether it is answered here.
-    pub(super) served: bool,
+    pub(super) answered: Answered,
+    /// Whether it is also answered here while the Milvus behind the gate does not answer.
+    pub(super) answered_while_down: bool,
+    /// Whether names may stand for other collections after it.
+    pub(super) changes_names: bool,
+    /// Whether the database of the connection is that of requests that name none. Calls that
+    /// act on the instance take a database for their object, or not at all.
+    pub(super) in_database: bool,
 }
 
 /// Who may call.
@@ -45,73 +62,42 @@ pub(super) struct Method {
 pub(super) enum Access {
     /// Callers whose roles cover the privilege on the named objects.
     Privileged(Requirement),
-    /// Every authenticated caller. What the answer shows may depend on the caller; calls that are
-    /// not served have no answer.
+    /// Callers who hold one of the privileges on at least one object.
+    Anywhere(Vec<Privilege>),
+    /// Every authenticated caller. What the answer shows may depend on the caller.
     Authenticated,
+    /// `root` and holders of `admin`.
+    Administrators,
 }
 
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// This process.
+    Here,
+    /// This process where there is no Milvus behind it, else that Milvus.
+    Alone,
+    /// A Milvus.
+    Upstream,
+}
+
+/// A privilege, and where the request names the objects on which it is needed.
 #[derive(Debug)]
 pub(super) struct Requirement {
     pub(super) privilege: Privilege,
     pub(super) object_type: ObjectType,
-    pub(super) name: &'static [u32],
+    /// The field that names the object, and the fields within it; empty for none. Of a call that
+    /// concerns the database it names the collection, where the privilege can be held on one.
+    pub(super) names: Vec<u32>,
+    /// Whether that field repeats: every name must be allowed then.
     pub(super) many: bool,
+    /// Whether the privilege is needed only if an object is named.
+    pub(super) only_if_named: bool,
     /// Where the request names a role that its holders may ask about without the privilege.
     pub(super) own_role: &'static [u32],
     /// The field that names the database into which something is moved, 0 for none.
     pub(super) target_database: u32,
 }
-
-/// Served to every authenticated caller, since the protos state no privilege. `ListDatabases` and
-/// `ShowCollections` filter what they show.
-const AUTHENTICATED: [&str; 7] = [
-    "Connect",
-    "GetVersion",
-    "CheckHealth",
-    "GetComponentStates",
-    "AllocTimestamp",
-    "ListDatabases",
-    "ShowCollections",
-];
-
-/// Served to callers who hold the privilege that the protos state. All other methods are not served.
-const PRIVILEGED: [&str; 35] = [
-    "CreateCredential",
-    "UpdateCredential",
-    "DeleteCredential",
-    "ListCredUsers",
-    "SelectUser",
-    "CreateRole",
-    "AlterRole",
-    "DropRole",
-    "OperateUserRole",
-    "SelectRole",
-    "OperatePrivilege",
-    "OperatePrivilegeV2",
-    "SelectGrant",
-    "CreatePrivilegeGroup",
-    "DropPrivilegeGroup",
-    "ListPrivilegeGroups",
-    "OperatePrivilegeGroup",
-    "BackupRBAC",
-    "RestoreRBAC",
-    "CreateDatabase",
-    "DropDatabase",
-    "AlterDatabase",
-    "DescribeDatabase",
-    "AddUserTags",
-    "DeleteUserTags",
-    "GetUserTags",
-    "ListUsersWithTag",
-    "CreateRowPolicy",
-    "UpdateRowPolicy",
-    "DropRowPolicy",
-    "ListRowPolicies",
-    "SetRLSPrincipalTags",
-    "GetRLSPrincipalTags",
-    "ListRLSPrincipals",
-    "DeleteRLSPrincipalTags",
-];
 
 /// `SelectGrant`: `entity.role.name`.
 const SELECT_GRANT_ROLE: &[u32] = &[2, 1, 1];
@@ -121,8 +107,10 @@ const RENAME_NEW_DATABASE: u32 = 5;
 /// `RestoreSnapshot`: `target_db_name`.
 const RESTORE_TARGET_DATABASE: u32 = 6;
 
+/// INVARIANT: a method that is neither annotated nor classified is not in the table, and what is
+/// not in the table is refused.
 static TABLE: LazyLock<HashMap<&'static str, Method>> =
-    LazyLock::new(|| METHODS.iter().map(|row| (row.path, Method::of(row))).collect());
+    LazyLock::new(|| METHODS.iter().filter_map(|row| Some((row.path, Method::of(row)?))).collect());
 
 /// The method of that path; none is known for what the protos do not declare.
 pub(super) fn find(path: &str) -> Option<&'static Method> {
@@ -130,73 +118,154 @@ pub(super) fn find(path: &str) -> Option<&'static Method> {
 }
 
 impl Method {
-    fn of(row: &'static MethodRow) -> Self {
-        let requirement = row.option.as_ref().and_then(|option| Requirement::of(row.name, option));
-        let served = match &requirement {
-            Some(_) => PRIVILEGED.contains(&row.name),
-            None => AUTHENTICATED.contains(&row.name),
+    fn of(row: &'static MethodRow) -> Option<Self> {
+        let access = match &row.option {
+            Some(option) => Access::Privileged(Requirement::annotated(row, option)?),
+            None => Access::classified(row)?,
         };
-        let access = requirement.map_or(Access::Authenticated, Access::Privileged);
-        Self { row, access, served }
+        let answered = match row.name {
+            name if ANSWERED_HERE.contains(&name) => Answered::Here,
+            name if ANSWERED_ALONE.contains(&name) => Answered::Alone,
+            _ => Answered::Upstream,
+        };
+        let in_database = match &access {
+            Access::Privileged(requirement) => {
+                requirement.privilege.level() != Some(Level::Cluster)
+            }
+            Access::Authenticated => true,
+            Access::Anywhere(_) | Access::Administrators => false,
+        };
+        Some(Self {
+            row,
+            access,
+            in_database: in_database && row.database != 0,
+            answered,
+            answered_while_down: ANSWERED_WHILE_DOWN.contains(&row.name),
+            changes_names: CHANGE_NAMES.contains(&row.name),
+        })
+    }
+}
+
+impl Access {
+    fn classified(row: &MethodRow) -> Option<Self> {
+        let (_, class) = CLASSES.iter().find(|(name, _)| *name == row.name)?;
+        Some(match class {
+            Class::Authenticated => Self::Authenticated,
+            Class::Administrators => Self::Administrators,
+            Class::On(privilege) => Self::Privileged(Requirement::on(row, privilege, false)?),
+            Class::OnIfNamed(privilege) => Self::Privileged(Requirement::on(row, privilege, true)?),
+            Class::Anywhere(privileges) => Self::Anywhere(
+                privileges.iter().map(|name| Privilege::named(name)).collect::<Option<_>>()?,
+            ),
+        })
     }
 }
 
 impl Requirement {
-    fn of(method: &str, option: &OptionRow) -> Option<Self> {
+    /// What the protos say.
+    fn annotated(row: &MethodRow, option: &OptionRow) -> Option<Self> {
+        let privilege = Privilege::numbered(option.privilege)?;
         let object_type = match option.object_type {
             0 => ObjectType::Collection,
             1 => ObjectType::Global,
             2 => ObjectType::User,
             _ => return None,
         };
+        let (names, many) = match object_type {
+            ObjectType::Global => collections_of(row, privilege),
+            ObjectType::Collection | ObjectType::User => (option.name.to_vec(), option.many),
+        };
         Some(Self {
-            privilege: Privilege::numbered(option.privilege)?,
+            privilege,
             object_type,
-            name: option.name,
-            many: option.many,
-            own_role: if method == "SelectGrant" { SELECT_GRANT_ROLE } else { &[] },
-            target_database: match method {
+            names,
+            many,
+            only_if_named: false,
+            own_role: if row.name == "SelectGrant" { SELECT_GRANT_ROLE } else { &[] },
+            target_database: match row.name {
                 "RenameCollection" => RENAME_NEW_DATABASE,
                 "RestoreSnapshot" => RESTORE_TARGET_DATABASE,
                 _ => 0,
             },
         })
     }
+
+    /// What a class says.
+    fn on(row: &MethodRow, privilege: &str, only_if_named: bool) -> Option<Self> {
+        let privilege = Privilege::named(privilege)?;
+        let (names, many) = collections_of(row, privilege);
+        Some(Self {
+            privilege,
+            object_type: privilege.object_type(),
+            names,
+            many,
+            only_if_named,
+            own_role: &[],
+            target_database: 0,
+        })
+    }
+}
+
+/// The field that names the collections on which `privilege` may be held.
+fn collections_of(row: &MethodRow, privilege: Privilege) -> (Vec<u32>, bool) {
+    if privilege.level() == Some(Level::Collection) && row.collection != 0 {
+        (vec![row.collection], row.collections)
+    } else {
+        (Vec::new(), false)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
-    // INVARIANT: a method is served only if this file names it, and one whose privilege is stated is
-    // never served without it.
-    #[test]
-    fn just_the_named_methods_are_served_each_with_its_requirement() {
-        let served: BTreeSet<_> = TABLE.values().filter(|m| m.served).map(|m| m.row.name).collect();
-        assert_eq!(served, AUTHENTICATED.into_iter().chain(PRIVILEGED).collect());
-        for method in TABLE.values() {
-            let stated = method.row.option.is_some();
-            assert_eq!(matches!(method.access, Access::Privileged(_)), stated, "{method:?}");
+    fn of(service: &str) -> impl Iterator<Item = &'static MethodRow> {
+        let prefix = format!("/milvus.proto.milvus.{service}/");
+        METHODS.iter().filter(move |row| row.path.starts_with(&prefix))
+    }
+
+    fn requirement(name: &str) -> &'static Requirement {
+        let path = format!("/milvus.proto.milvus.MilvusService/{name}");
+        match &find(&path).unwrap().access {
+            Access::Privileged(requirement) => requirement,
+            other => panic!("{name}: {other:?}"),
         }
-        let of_milvus = |m: &&Method| m.row.path.starts_with("/milvus.proto.milvus.MilvusService/");
-        assert_eq!(TABLE.values().filter(of_milvus).count(), 149);
+    }
+
+    #[test]
+    fn each_method_has_just_one_class() {
+        assert_eq!(of("MilvusService").count(), 149);
+        assert_eq!(of("ClientTelemetryService").count(), 4);
+        assert_eq!(METHODS.len(), 153);
+        for row in METHODS {
+            assert!(find(row.path).is_some(), "{} has no class", row.name);
+            let classes = CLASSES.iter().filter(|(name, _)| *name == row.name).count();
+            assert_eq!(classes, usize::from(row.option.is_none()), "{}", row.name);
+        }
+        // 32 of Milvus' own, and telemetry.
+        assert_eq!(CLASSES.len(), 36);
+    }
+
+    #[test]
+    fn every_list_names_methods_that_exist() {
+        let lists = [&ANSWERED_HERE[..], &ANSWERED_ALONE, &ANSWERED_WHILE_DOWN, &CHANGE_NAMES];
+        for name in lists.into_iter().flatten() {
+            assert!(METHODS.iter().any(|row| row.name == *name), "{name}");
+        }
     }
 
     #[test]
     fn names_are_read_where_the_option_points() {
-        let requirement = |name: &str| {
-            let path = format!("/milvus.proto.milvus.MilvusService/{name}");
-            match &find(&path).unwrap().access {
-                Access::Privileged(requirement) => requirement,
-                other => panic!("{name}: {other:?}"),
-            }
-        };
-        assert_eq!(requirement("SelectUser").name, [2, 1]);
-        assert_eq!(requirement("UpdateCredential").name, [2]);
-        assert_eq!(requirement("CreateRole").name, [0u32; 0]);
+        assert_eq!(requirement("SelectUser").names, [2, 1]);
+        assert_eq!(requirement("UpdateCredential").names, [2]);
+        assert_eq!(requirement("CreateRole").names, [0u32; 0]);
         assert_eq!(requirement("SelectGrant").own_role, [2, 1, 1]);
         assert_eq!(requirement("CreateRowPolicy").privilege.name(), "ManageRLS");
+        let flush = requirement("Flush");
+        assert!(flush.many && flush.names == [3]);
+        let batch = requirement("BatchDescribeCollection");
+        assert!(batch.many && batch.names == [2]);
+        assert_eq!(requirement("GetReplicas").names, [4]);
+        assert_eq!(requirement("GetMetrics").names, [0u32; 0]);
     }
 }

@@ -1,49 +1,58 @@
 //! The gate: every call is identified, its requirement looked up and decided, before anything else
 //! sees it. What it lets through carries a [`Caller`], which only the gate can make.
 
+mod alias;
+mod arrival;
+mod audit;
+mod classes;
+mod deadline;
+mod decide;
+mod external;
+mod filter;
+mod forward;
+mod frame;
+mod guard;
 mod identity;
 mod methods;
 mod peek;
+#[cfg(test)]
+mod peek_fuzz;
+mod rest;
 
+pub use self::alias::Aliases;
+pub use self::external::External;
+pub(crate) use self::forward::with_causes;
+pub use self::forward::{Credentials, DROPPED, Upstream};
+pub use self::guard::guard;
 pub use self::identity::{Identity, Login};
+pub use self::rest::Names;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue};
-use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::{Code, Status};
-use tracing::{debug, info};
+use http::HeaderMap;
+use tokio::sync::Semaphore;
+use tonic::Status;
 
-use crate::authz::{Object, Query};
+use crate::authz::{Decision, deciding_grant};
 use crate::engine::{Engine, Snapshot};
-use crate::model::name::{MAX_NAME, shortened};
-use crate::model::privilege::{ANY, Level, ObjectType};
-use crate::model::state::DEFAULT_DATABASE;
-use crate::model::visibility::{Visible, visible_databases};
+use crate::model::builtin::BuiltInGroups;
+use crate::model::name::MAX_NAME;
+use crate::model::state::{DEFAULT_DATABASE, Grant};
+use crate::model::visibility::{Visible, visible_collections, visible_databases};
 use crate::passwords::Passwords;
 use crate::rpc::status;
 use crate::storage::Revision;
-use crate::telemetry;
-use methods::{Access, Method, Requirement};
+use audit::{Audit, Subject};
+use decide::Asked;
+use methods::{Access, Answered, Method};
 
-/// The largest backup that is restored: the largest message that Milvus takes.
+/// The largest message that is read: the largest that Milvus takes.
 pub const MAX_MESSAGE: usize = 64 << 20;
-/// The largest of all other requests.
+/// The largest of those that are answered here, but for backups that are restored.
 const MAX_SMALL_MESSAGE: usize = 4 << 20;
 /// Bytes of requests that are held at a time.
 const MAX_HELD: usize = 256 << 20;
-/// How long a request may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(60);
-/// How long the end of a request may take after its one message: a client that repeats a call may
-/// never tell the end (Node's does not), and Milvus does not wait for it.
-const END: Duration = Duration::from_millis(20);
 /// How long a call without a deadline waits for a revision.
 const REVISION_WAIT: Duration = Duration::from_secs(10);
 /// How long a call waits for one at most.
@@ -56,6 +65,7 @@ pub struct Caller {
     user: String,
     database: String,
     snapshot: Arc<Snapshot>,
+    groups: Arc<BuiltInGroups>,
     sees_all: bool,
 }
 
@@ -87,23 +97,70 @@ impl Caller {
         }
         visible_databases(&self.snapshot.state, &self.user)
     }
+
+    /// The collections of `database` that listings may show.
+    pub fn visible_collections(&self, database: &str) -> Visible {
+        if self.sees_all {
+            return Visible::Every;
+        }
+        visible_collections(&self.snapshot.state, &self.groups, &self.user, database)
+    }
+}
+
+/// How the gate decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Off: nothing is refused, and credentials are not verified.
+    pub authorization: bool,
+    /// Calls that go to the upstream go there even if they are refused, which is only recorded.
+    pub audit_only: bool,
+    /// One in so many allowed decisions is recorded; none for 0.
+    pub audit_allowed: u64,
+    /// Whether grants on a collection cover its aliases.
+    pub resolve_aliases: bool,
+    /// Whether Envoy, which has no login, may ask for decisions.
+    pub ext_authz: bool,
 }
 
 /// What the gate decides with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Gate {
     engine: Engine,
     passwords: Passwords,
-    authorization: bool,
+    groups: Arc<BuiltInGroups>,
+    options: Options,
+    upstream: Option<Arc<Upstream>>,
+    aliases: Option<Arc<Aliases>>,
+    audit: Audit,
     /// Bytes of requests that may still be taken.
     room: Arc<Semaphore>,
 }
 
 impl Gate {
-    /// With `authorization` off nothing is refused, and credentials are not verified.
-    pub fn new(engine: Engine, passwords: Passwords, authorization: bool) -> Self {
-        let room = Arc::new(Semaphore::new(MAX_HELD));
-        Self { engine, passwords, authorization, room }
+    /// With an `upstream`, what is not answered here goes there.
+    pub fn new(
+        engine: Engine,
+        passwords: Passwords,
+        groups: Arc<BuiltInGroups>,
+        upstream: Option<Arc<Upstream>>,
+        options: Options,
+    ) -> Self {
+        let aliases = upstream.clone().filter(|_| options.resolve_aliases);
+        Self {
+            engine,
+            passwords,
+            groups,
+            options,
+            upstream,
+            aliases: aliases.map(|upstream| Arc::new(Aliases::new(upstream))),
+            audit: Audit::new(options.audit_allowed),
+            room: Arc::new(Semaphore::new(MAX_HELD)),
+        }
+    }
+
+    /// Names of collections as the upstream knows them, where grants cover aliases.
+    pub fn aliases(&self) -> Option<Arc<Aliases>> {
+        self.aliases.clone()
     }
 
     /// Who calls.
@@ -115,7 +172,7 @@ impl Gate {
         headers: &HeaderMap,
         login: Result<Login, Status>,
     ) -> Result<Identity, Status> {
-        if !self.authorization {
+        if !self.options.authorization {
             self.wait_for_revision(headers).await?;
             return Ok(Login::claimed(login.ok(), &self.engine.snapshot().state));
         }
@@ -128,8 +185,8 @@ impl Gate {
     /// is that of the connection, empty for the default one.
     ///
     /// # Errors
-    /// The login no longer holds, a privilege is missing, or the call is not served.
-    pub fn admit(
+    /// The login no longer holds, a privilege is missing, or nobody answers the call.
+    pub async fn admit(
         &self,
         identity: &Identity,
         database: &str,
@@ -141,17 +198,121 @@ impl Gate {
             return Err(status::malformed(&"dbname is not the name of a database"));
         }
         let database = if database.is_empty() { DEFAULT_DATABASE } else { database };
+        if self.forwards(method) {
+            decide::check_names(method, database, message)?;
+        }
+        let snapshot = self.decided(method, identity, database, message).await?;
+        if method.answered == Answered::Upstream && self.upstream.is_none() {
+            return Err(not_served(method));
+        }
+        Ok(Caller {
+            user: identity.user.clone(),
+            database: database.to_owned(),
+            snapshot,
+            groups: self.groups.clone(),
+            sees_all: !self.options.authorization || self.options.audit_only,
+        })
+    }
+
+    /// The state on which the call was allowed.
+    async fn decided(
+        &self,
+        method: &'static Method,
+        identity: &Identity,
+        database: &str,
+        message: &[u8],
+    ) -> Result<Arc<Snapshot>, Status> {
         // INVARIANT: the newest state decides, however long the login and the message took: what
         // was revoked before this moment is refused. Defended by `tests/it/in_force.rs`.
         let snapshot = self.engine.snapshot();
         identity.check(&snapshot.state)?;
-        let user = identity.user.clone();
-        let sees_all = !self.authorization;
-        let caller = Caller { user, database: database.to_owned(), snapshot, sees_all };
-        if let (Access::Privileged(requirement), true) = (&method.access, self.authorization) {
-            decide(&caller, method, requirement, message)?;
+        if !self.options.authorization {
+            return Ok(snapshot);
         }
-        if method.served { Ok(caller) } else { Err(not_served(method)) }
+        let user = identity.user.as_str();
+        let asked = match &method.access {
+            Access::Privileged(requirement) => Some(
+                Asked::read(method, requirement, database, message)
+                    .map_err(|e| status::malformed(&e))?,
+            ),
+            Access::Anywhere(_) | Access::Authenticated | Access::Administrators => None,
+        };
+        let Some(asked) = asked.filter(|asked| !asked.is_free()) else {
+            let subject = Subject { database, ..subject(method, user, &snapshot) };
+            return match decide::nameless(method, &snapshot, user) {
+                Decision::Allowed(reason) => {
+                    self.audit.allowed(&subject, reason, |_| None);
+                    Ok(snapshot)
+                }
+                Decision::Denied => {
+                    self.refuse(method, &subject, || decide::nameless_refusal(method, user))?;
+                    Ok(snapshot)
+                }
+            };
+        };
+        let (snapshot, names) = self.named(identity, &asked, snapshot).await?;
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        let decision = asked.on(&snapshot, user, &names);
+        let subject = Subject {
+            database: asked.database,
+            objects: &names,
+            ..subject(method, user, &snapshot)
+        };
+        match decision {
+            Decision::Allowed(reason) => self.audit.allowed(&subject, reason, |role| {
+                let query = asked.query(user, names.first().copied().unwrap_or_default());
+                deciding_grant(&snapshot.state, &self.groups, role, &query).map(described)
+            }),
+            Decision::Denied => self.refuse(method, &subject, || asked.refusal(user))?,
+        }
+        Ok(snapshot)
+    }
+
+    /// The collections that a call's names stand for, and the state on which to decide. Names are
+    /// looked up only where they can matter: not where the caller may act on all collections, nor
+    /// where on none.
+    async fn named<'m>(
+        &self,
+        identity: &Identity,
+        asked: &Asked<'m>,
+        snapshot: Arc<Snapshot>,
+    ) -> Result<(Arc<Snapshot>, Vec<NameOf<'m>>), Status> {
+        let literal = || asked.names.iter().copied().map(NameOf::Literal).collect();
+        let Some(aliases) = self.aliases.as_ref().filter(|_| asked.names_collections()) else {
+            return Ok((snapshot, literal()));
+        };
+        let user = identity.user.as_str();
+        if asked.on_all(&snapshot, user).is_allowed() || !asked.anywhere(&snapshot, user) {
+            return Ok((snapshot, literal()));
+        }
+        let mut names = Vec::with_capacity(asked.names.len());
+        for name in &asked.names {
+            names.push(NameOf::Resolved(aliases.resolve(asked.database, name).await));
+        }
+        let snapshot = self.engine.snapshot();
+        identity.check(&snapshot.state)?;
+        Ok((snapshot, names))
+    }
+
+    /// Records a refusal; refuses, unless the call goes to the upstream and refusals are only
+    /// recorded.
+    fn refuse(
+        &self,
+        method: &Method,
+        subject: &Subject<'_>,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Status> {
+        if self.options.audit_only && self.forwards(method) {
+            self.audit.refused(subject, "would be denied");
+            return Ok(());
+        }
+        self.audit.refused(subject, "denied");
+        Err(status::denied(text()))
+    }
+
+    /// Whether the upstream answers the method.
+    fn forwards(&self, method: &Method) -> bool {
+        self.upstream.is_some() && method.answered != Answered::Here
     }
 
     /// The newest revision.
@@ -167,147 +328,43 @@ impl Gate {
         let wanted = wanted.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
             status::malformed(&format_args!("{} is not a number", status::MIN_REVISION))
         })?;
-        let limit = deadline(headers).unwrap_or(REVISION_WAIT).min(MAX_REVISION_WAIT);
+        let limit = deadline::of(headers).unwrap_or(REVISION_WAIT).min(MAX_REVISION_WAIT);
         self.engine.wait_for(wanted, limit).await.map_err(|reached| {
             status::too_late(format!(
                 "revision {wanted} was asked for, and {reached} was reached in time"
             ))
         })
     }
+}
 
-    /// Identifies the caller, reads the message, decides. Returns the call for the service, with
-    /// the room that it takes.
-    async fn pass(
-        &self,
-        method: &Method,
-        request: Request,
-    ) -> Result<(Request, OwnedSemaphorePermit), Status> {
-        let (mut parts, body) = request.into_parts();
-        let identity = self.identify(&parts.headers, Login::from_grpc(&parts.headers)).await?;
-        // Some of these are streams, which one would wait for in vain.
-        if !method.served && matches!(method.access, Access::Authenticated) {
-            return Err(not_served(method));
+/// A name in a request, or what it stands for.
+enum NameOf<'m> {
+    Literal(&'m str),
+    Resolved(Arc<str>),
+}
+
+impl AsRef<str> for NameOf<'_> {
+    fn as_ref(&self) -> &str {
+        match self {
+            Self::Literal(name) => name,
+            Self::Resolved(name) => name,
         }
-        let database = header_database(&parts.headers)?;
-        let limit = if method.row.name == "RestoreRBAC" { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
-        let (frame, room) = self.read(body, limit).await?;
-        let caller = self.admit(&identity, database, parts.uri.path(), message_of(&frame)?)?;
-        parts.extensions.insert(caller);
-        // INVARIANT: the bytes checked are the bytes that the service decodes.
-        Ok((Request::from_parts(parts, Body::from(frame)), room))
-    }
-
-    /// Reads a request whole, within its limit and the room that is left. It is one message.
-    ///
-    /// # Errors
-    /// It is too large, for itself or beside the others, breaks off, or takes too long.
-    pub async fn read(
-        &self,
-        body: Body,
-        limit: usize,
-    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-        self.read_until(body, limit, Self::has_message).await
-    }
-
-    /// Reads a request of whatever kind, to its end.
-    ///
-    /// # Errors
-    /// The same.
-    pub async fn read_all(
-        &self,
-        body: Body,
-        limit: usize,
-    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-        self.read_until(body, limit, |_| false).await
-    }
-
-    /// Whether a frame is there to its end.
-    fn has_message(frame: &[u8]) -> bool {
-        let Some((&[_, length @ ..], message)) = frame.split_first_chunk::<FRAME_HEAD>() else {
-            return false;
-        };
-        usize::try_from(u32::from_be_bytes(length)).is_ok_and(|length| length <= message.len())
-    }
-
-    async fn read_until(
-        &self,
-        mut body: Body,
-        limit: usize,
-        complete: fn(&[u8]) -> bool,
-    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-        let no_room = |_| status::overloaded("too many large requests at once, try again later");
-        let mut room = self.room.clone().try_acquire_many_owned(0).map_err(no_room)?;
-        let mut frame = BytesMut::new();
-        let arrive = async {
-            loop {
-                let part = if complete(&frame) {
-                    tokio::time::timeout(END, body.frame()).await.unwrap_or_default()
-                } else {
-                    body.frame().await
-                };
-                let Some(part) = part else { break };
-                let part = part.map_err(|e| status::malformed(&e))?;
-                let Ok(data) = part.into_data() else { continue };
-                if frame.len() + data.len() > limit + FRAME_HEAD {
-                    return Err(status::too_large(limit));
-                }
-                let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
-                room.merge(self.room.clone().try_acquire_many_owned(bytes).map_err(no_room)?);
-                frame.extend_from_slice(&data);
-            }
-            Ok(())
-        };
-        match tokio::time::timeout(ARRIVAL, arrive).await {
-            Ok(arrived) => arrived?,
-            Err(_) => {
-                return Err(status::too_late(format!(
-                    "the request did not arrive within {} s",
-                    ARRIVAL.as_secs()
-                )));
-            }
-        }
-        Ok((frame.freeze(), room))
     }
 }
 
-/// The layer around all gRPC services.
-pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let revision = gate.revision();
-    let path = request.uri().path();
-    let (name, mut response) = if let Some(method) = methods::find(path) {
-        let response = match gate.pass(method, request).await {
-            Ok((request, _room)) => next.run(request).await,
-            Err(refusal) => refusal.into_http(),
-        };
-        (method.row.name, response)
-    } else if path.starts_with("/grpc.health.v1.Health/") {
-        ("Health", next.run(request).await)
-    } else if path.starts_with("/grpc.reflection.") {
-        // Its streams are short questions about the protos; they need an identity and no more.
-        let response =
-            match gate.identify(request.headers(), Login::from_grpc(request.headers())).await {
-                Ok(_) => next.run(request).await,
-                Err(refusal) => refusal.into_http(),
-            };
-        ("Reflection", response)
-    } else {
-        // INVARIANT: what nobody classified is refused.
-        ("unknown", unknown(path).into_http())
-    };
-    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
-    // Strangers need not know how much happens here.
-    if code != Code::Unauthenticated && !response.headers().contains_key(status::REVISION) {
-        response.headers_mut().insert(status::REVISION, HeaderValue::from(revision));
-    }
-    debug!(method = name, ?code, "answered");
-    telemetry::called(name, code as i32, started.elapsed());
-    response
+fn subject<'a>(method: &Method, user: &'a str, snapshot: &Snapshot) -> Subject<'a> {
+    let revision = snapshot.revision;
+    Subject { method: method.row.name, user, database: "", objects: &[], revision }
+}
+
+fn described(grant: &Grant) -> String {
+    let Grant { object_type, database, object, privilege, .. } = grant;
+    format!("{privilege} on {} {object} in {database}", object_type.name())
 }
 
 fn not_served(method: &Method) -> Status {
     status::unimplemented(format!(
-        "{} is not answered by milvus-rbac itself, and forwarding it to a Milvus (--upstream) is not supported by this version",
+        "{} is not answered by milvus-rbac itself; with --upstream it goes to a Milvus",
         method.row.name
     ))
 }
@@ -320,100 +377,4 @@ fn unknown(path: &str) -> Status {
         short(method),
         short(service)
     ))
-}
-
-/// A flag and a length stand before each message.
-const FRAME_HEAD: usize = 5;
-
-/// The one message of a unary call.
-fn message_of(frame: &[u8]) -> Result<&[u8], Status> {
-    let Some(([compressed, length @ ..], message)) = frame.split_first_chunk::<FRAME_HEAD>() else {
-        return Err(status::malformed(&"there is no message"));
-    };
-    if *compressed != 0 {
-        return Err(status::unimplemented("compressed requests are not supported".to_owned()));
-    }
-    if usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|length| length == message.len()) {
-        return Ok(message);
-    }
-    Err(status::malformed(&"its length is not what its head says"))
-}
-
-/// Whether the caller may make this call. Names are read from the very bytes that go on.
-fn decide<'m>(
-    caller: &'m Caller,
-    method: &Method,
-    requirement: &Requirement,
-    message: &'m [u8],
-) -> Result<(), Status> {
-    let Snapshot { state, policy, .. } = caller.snapshot();
-    let peek = |path: &[u32]| peek::string(message, path).map_err(|e| status::malformed(&e));
-    let privilege = requirement.privilege;
-    let named = peek(&[method.row.database])?;
-    let or_own = |name: &'m str| if name.is_empty() { &*caller.database } else { name };
-    let database = or_own(named);
-    // What moves data into another database needs the privilege in every database.
-    let moves = requirement.target_database != 0
-        && or_own(peek(&[requirement.target_database])?) != database;
-    let database = if moves { ANY } else { database };
-    let allowed = |object: Object<'_>| {
-        let query = Query { user: &caller.user, privilege, database, object };
-        policy.decide(state, &query).is_allowed()
-    };
-
-    let own_role = peek(requirement.own_role)?;
-    if !own_role.is_empty() && state.effective_roles(&caller.user).any(|role| role == own_role) {
-        return Ok(());
-    }
-    let is_allowed = match requirement.object_type {
-        ObjectType::Global => {
-            let concerns_one = privilege.level() == Some(Level::Collection);
-            let collection = if concerns_one { peek(&[method.row.collection])? } else { "" };
-            allowed(Object::Global { collection: Some(collection).filter(|c| !c.is_empty()) })
-        }
-        ObjectType::User => {
-            let user = peek(requirement.name)?;
-            allowed(Object::User(if user.is_empty() { ANY } else { user }))
-        }
-        ObjectType::Collection if requirement.many => {
-            let names =
-                peek::strings(message, requirement.name).map_err(|e| status::malformed(&e))?;
-            // No name means all of the database.
-            let names = if names.is_empty() { vec![""] } else { names };
-            names.into_iter().all(|name| allowed(Object::Collection(name)))
-        }
-        ObjectType::Collection => allowed(Object::Collection(peek(requirement.name)?)),
-    };
-    if is_allowed {
-        return Ok(());
-    }
-    let shown = if privilege.level() == Some(Level::Cluster) { ANY } else { database };
-    let (shown, stored_name, user) = (shortened(shown), privilege.stored_name(), &caller.user);
-    info!(method = method.row.name, user, privilege = stored_name, database = shown, "denied");
-    Err(status::denied(format!(
-        "{stored_name}: permission deny to {user} in the `{shown}` database"
-    )))
-}
-
-/// The database that the connection is for; empty if it names none.
-fn header_database(headers: &HeaderMap) -> Result<&str, Status> {
-    headers.get("dbname").map_or(Ok(""), |name| {
-        name.to_str().map_err(|_| status::malformed(&"dbname is not the name of a database"))
-    })
-}
-
-/// The caller's deadline, from now.
-fn deadline(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let amount: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(amount.checked_mul(3600)?)),
-        "M" => Some(Duration::from_secs(amount.checked_mul(60)?)),
-        "S" => Some(Duration::from_secs(amount)),
-        "m" => Some(Duration::from_millis(amount)),
-        "u" => Some(Duration::from_micros(amount)),
-        "n" => Some(Duration::from_nanos(amount)),
-        _ => None,
-    }
 }

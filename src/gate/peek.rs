@@ -73,6 +73,30 @@ pub(super) fn string<'a>(message: &'a [u8], path: &[u32]) -> Result<&'a str, Mal
     Ok(last)
 }
 
+/// The value of the string field of that number, 0 for none.
+pub(super) fn field(message: &[u8], number: u32) -> Result<&str, Malformed> {
+    if number == 0 { Ok("") } else { string(message, &[number]) }
+}
+
+/// Whether the integer field of that number, 0 for none, is anything but zero. It may repeat.
+pub(super) fn is_set(message: &[u8], field: u32) -> Result<bool, Malformed> {
+    let mut left = message;
+    while field != 0 && !left.is_empty() {
+        let (number, wire_type) = decode_key(&mut left)?;
+        let set = match wire_type {
+            WireType::Varint if number == field => decode_varint(&mut left)? != 0,
+            _ => {
+                skip_field(wire_type, number, &mut left, DecodeContext::default())?;
+                number == field
+            }
+        };
+        if set {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -320,6 +320,11 @@ impl PrivilegeSet {
         self.0 == 0
     }
 
+    /// The members, in the order of the catalogue.
+    pub fn iter(self) -> impl Iterator<Item = Privilege> {
+        Privilege::all().filter(move |privilege| self.contains(*privilege))
+    }
+
     /// Whether `privilege` is in the set.
     pub fn contains(self, privilege: Privilege) -> bool {
         self.0 >> privilege.0.number & 1 == 1
@@ -352,6 +357,6 @@ impl FromIterator<Privilege> for PrivilegeSet {
 
 impl fmt::Debug for PrivilegeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(Privilege::all().filter(|&p| self.contains(p))).finish()
+        f.debug_set().entries(self.iter()).finish()
     }
 }

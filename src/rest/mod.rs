@@ -1,36 +1,48 @@
 //! Milvus' REST v2 on the data port: routes, bodies, envelope. Each route stands for a gRPC call
-//! and goes through the same gate to the same service.
+//! and goes through the same gate: to the same service, or to the Milvus behind it.
 
 mod actions;
 mod body;
 mod call;
+mod data;
 mod envelope;
 mod openapi;
 mod routes;
+mod upstream;
+
+pub use upstream::RestUpstream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE,
 };
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use http_body_util::{BodyExt, Limited};
 
 use crate::gate::{Gate, Login};
 use crate::rpc::{Service, status};
 use crate::telemetry;
 use body::Body;
 use call::Call;
+use data::DataRoute;
 use envelope::{Answer, Refusal};
 use routes::{Kind, Route};
 
 /// The largest body that is read.
 const MAX_BODY: usize = 4 << 20;
+/// How much of a body is still taken after the answer, and for how long.
+const DRAINED: usize = 64 << 10;
+const DRAIN_TIME: Duration = Duration::from_millis(500);
 /// How long a request may take if it does not say so itself.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -38,72 +50,131 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 struct Rest {
     gate: Arc<Gate>,
     service: Service,
+    upstream: Option<RestUpstream>,
 }
 
-/// Everything on the data port that is not gRPC.
-pub fn router(gate: Arc<Gate>, service: Service) -> Router {
+/// A route, whoever answers it.
+enum Found {
+    Own(&'static Route),
+    Data(&'static DataRoute),
+}
+
+/// Everything on the data port that is not gRPC. What concerns data goes to `upstream`.
+pub fn router(gate: Arc<Gate>, service: Service, upstream: Option<RestUpstream>) -> Router {
     Router::new()
         .route("/v2/openapi.json", get(openapi::document))
         .fallback(answer)
-        .with_state(Arc::new(Rest { gate, service }))
+        .with_state(Arc::new(Rest { gate, service, upstream }))
 }
 
 async fn answer(State(rest): State<Arc<Rest>>, request: Request) -> Response {
-    let started = Instant::now();
-    let Some(route) = routes::find(request.uri().path()) else {
-        return Refusal::not_found().into_response();
-    };
-    if request.method() == Method::OPTIONS {
-        return preflight();
-    }
-    if request.method() != Method::POST {
-        return Refusal::not_found().into_response();
-    }
-    let basic =
-        request.headers().get(AUTHORIZATION).is_some_and(|a| a.as_bytes().starts_with(b"Basic "));
-    let answered = match timeout(request.headers()) {
-        Some(limit) => tokio::time::timeout(limit, rest.serve(route, request)).await,
-        None => Ok(Err(Refusal::timeout())),
-    };
-    let mut response = match answered {
-        Ok(Ok(answer)) => answer.into_response(),
-        Ok(Err(refusal)) => refusal.into_response(),
-        Err(_) => Refusal::timeout().into_response(),
-    };
-    let known = response.status() != StatusCode::UNAUTHORIZED;
-    let headers = response.headers_mut();
-    // Strangers need not know how much happens here.
-    if known {
-        headers.insert(status::REVISION, HeaderValue::from(rest.gate.revision()));
-    }
-    if basic {
-        let realm = HeaderValue::from_static("Basic realm=\"restricted\", charset=\"UTF-8\"");
-        headers.insert(WWW_AUTHENTICATE, realm);
-    }
-    telemetry::called(route.path, i32::from(response.status().as_u16()), started.elapsed());
+    let (parts, mut body) = request.into_parts();
+    let response = rest.respond(&parts, &mut body).await;
+    drain(body).await;
     response
 }
 
+/// Takes what is left of a small body: over HTTP/2 some clients lose an answer that comes before
+/// they have sent everything.
+async fn drain(body: axum::body::Body) {
+    if body.size_hint().lower() <= DRAINED as u64 {
+        let left = Limited::new(body, DRAINED).collect();
+        // Whether all of it came makes no difference to the answer.
+        let _ = tokio::time::timeout(DRAIN_TIME, left).await;
+    }
+}
+
 impl Rest {
-    async fn serve(&self, route: &Route, request: Request) -> Result<Answer, Refusal> {
-        let (parts, body) = request.into_parts();
-        let header_database = parts.headers.get("db-name").and_then(|name| name.to_str().ok());
+    /// Answers; `body` is taken if it was read.
+    async fn respond(&self, parts: &Parts, body: &mut axum::body::Body) -> Response {
+        let started = Instant::now();
+        let path = parts.uri.path();
+        let own = routes::find(path).map(Found::Own);
+        let Some(route) = own.or_else(|| data::find(path).map(Found::Data)) else {
+            return Refusal::not_found().into_response();
+        };
+        if parts.method == Method::OPTIONS {
+            return preflight();
+        }
+        if parts.method != Method::POST {
+            return Refusal::not_found().into_response();
+        }
+        let answered = match timeout(&parts.headers) {
+            Some(limit) => tokio::time::timeout(limit, self.serve(&route, parts, body)).await,
+            None => Ok(Err(Refusal::timeout())),
+        };
+        let mut response = match answered {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(refusal)) => refusal.into_response(),
+            Err(_) => Refusal::timeout().into_response(),
+        };
+        let known = response.status() != StatusCode::UNAUTHORIZED;
+        let headers = response.headers_mut();
+        // Strangers need not know how much happens here.
+        if known {
+            headers.insert(status::REVISION, HeaderValue::from(self.gate.revision()));
+        }
+        let login = parts.headers.get(AUTHORIZATION);
+        if login.is_some_and(|login| login.as_bytes().starts_with(b"Basic ")) {
+            let realm = HeaderValue::from_static("Basic realm=\"restricted\", charset=\"UTF-8\"");
+            headers.insert(WWW_AUTHENTICATE, realm);
+        }
+        telemetry::called(route.path(), i32::from(response.status().as_u16()), started.elapsed());
+        response
+    }
+
+    async fn serve(
+        &self,
+        route: &Found,
+        parts: &Parts,
+        body: &mut axum::body::Body,
+    ) -> Result<Response, Refusal> {
+        match route {
+            Found::Own(route) => Ok(self.serve_own(route, parts, body).await?.into_response()),
+            Found::Data(route) => self.serve_data(route, parts, body).await,
+        }
+    }
+
+    async fn serve_own(
+        &self,
+        route: &Route,
+        parts: &Parts,
+        body: &mut axum::body::Body,
+    ) -> Result<Answer, Refusal> {
         let login = Login::from_http(&parts.headers);
+        let grpc_login = login.as_ref().ok().and_then(Login::to_grpc);
         let identity = self.gate.identify(&parts.headers, login).await?;
-        let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        if length.is_some_and(|length| length.parse().is_ok_and(|length: usize| length > MAX_BODY))
-        {
+        if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(Refusal::too_large(MAX_BODY));
         }
-        let (bytes, _room) = self.gate.read_all(body, MAX_BODY).await?;
+        let (bytes, _room) = self.gate.read_all(std::mem::take(body), MAX_BODY).await?;
         let body = Body::bind(route, &bytes)?;
         // The body's database counts where the route has one.
         let own = route.fields.iter().any(|f| f.key == "dbName" && f.kind == Kind::Text);
         let named = if own { body.text("dbName") } else { "" };
-        let database = if named.is_empty() { header_database.unwrap_or_default() } else { named };
-        let database = database.to_owned();
-        let call = Call { gate: &self.gate, service: &self.service, identity, database };
+        let database = if named.is_empty() { database(&parts.headers) } else { named };
+        let call = Call {
+            gate: &self.gate,
+            service: &self.service,
+            identity,
+            database: database.to_owned(),
+            login: grpc_login,
+        };
         actions::perform(route.action, &call, &body).await
+    }
+}
+
+/// The database that the headers name; empty if they name none.
+fn database(headers: &HeaderMap) -> &str {
+    headers.get("db-name").and_then(|name| name.to_str().ok()).unwrap_or_default()
+}
+
+impl Found {
+    fn path(&self) -> &'static str {
+        match self {
+            Self::Own(route) => route.path,
+            Self::Data(route) => route.path,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::command::{Command, MemberOperation, PrivilegeOperation, Target
 use crate::model::error::Error;
 use crate::model::grants::{self, Filter};
 use crate::model::name::{self, Kind};
-use crate::model::privilege::{ObjectType, api_name};
+use crate::model::privilege::{ANY, ObjectType, api_name};
 use crate::model::state::{Grant, Name};
 
 /// The text in `version` that asks for the rules of the second generation.
@@ -20,7 +20,8 @@ pub(super) async fn operate(
     caller: &Caller,
     request: OperatePrivilegeRequest,
 ) -> Answer<common::Status> {
-    let command = operation(caller, request).map(Command::OperatePrivilege);
+    let operation = operation(caller, request);
+    let command = resolved(service, caller, operation).await.map(Command::OperatePrivilege);
     service.change(caller, command, Some(ErrorCode::OperatePrivilegeFailure)).await
 }
 
@@ -29,8 +30,37 @@ pub(super) async fn operate_v2(
     caller: &Caller,
     request: OperatePrivilegeV2Request,
 ) -> Answer<common::Status> {
-    let command = operation_v2(caller, request).map(Command::OperatePrivilege);
+    let operation = operation_v2(caller, request);
+    let command = resolved(service, caller, operation).await.map(Command::OperatePrivilege);
     service.change(caller, command, Some(ErrorCode::OperatePrivilegeFailure)).await
+}
+
+/// The operation on the collection that an alias stands for. A grant that was made on the alias
+/// itself, while nobody could tell, is revoked by that name.
+async fn resolved(
+    service: &Service,
+    caller: &Caller,
+    operation: Result<PrivilegeOperation, Error>,
+) -> Result<PrivilegeOperation, Error> {
+    let mut operation = operation?;
+    let Some(aliases) = &service.behind.aliases else {
+        return Ok(operation);
+    };
+    let name = match &mut operation.target {
+        Target::V2 { collection } => collection,
+        Target::V1 { object_type, object } if object_type == ObjectType::Collection.name() => {
+            object
+        }
+        Target::V1 { .. } => return Ok(operation),
+    };
+    let revoke = operation.operation == Ok(MemberOperation::Remove);
+    let role = caller.snapshot().state.roles.get(operation.role.as_str());
+    let stored = |g: &Grant| *g.object == **name && *g.database == *operation.database;
+    let stored = role.is_some_and(|role| role.grants.keys().any(stored));
+    if name != ANY && operation.database != ANY && !(revoke && stored) {
+        *name = aliases.resolve(&operation.database, name).await.to_string();
+    }
+    Ok(operation)
 }
 
 fn nil(what: &str) -> impl FnOnce() -> Error {
@@ -111,10 +141,17 @@ fn operation_v2(
 }
 
 pub(super) async fn select(
-    _: &Service,
+    service: &Service,
     caller: &Caller,
-    request: SelectGrantRequest,
+    mut request: SelectGrantRequest,
 ) -> Answer<SelectGrantResponse> {
+    if let (Some(aliases), Some(entity)) = (&service.behind.aliases, &mut request.entity)
+        && entity.object.as_ref().is_some_and(|o| o.name == ObjectType::Collection.name())
+        && entity.object_name != ANY
+    {
+        let database = caller.database_or_own(entity.db_name.clone());
+        entity.object_name = aliases.resolve(&database, &entity.object_name).await.to_string();
+    }
     let (status, entities) = match selected(caller, request) {
         Ok(entities) => (status::ok(), entities),
         Err((e, legacy)) => (Some(status::refused(&e, legacy)?), Vec::new()),

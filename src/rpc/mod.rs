@@ -6,13 +6,14 @@ pub mod codec;
 mod databases;
 mod grants;
 mod groups;
+mod reports;
 mod roles;
 mod service;
 pub mod status;
 mod system;
 mod users;
 
-pub use service::Service;
+pub use service::{Behind, Service};
 
 /// The generated messages and services.
 #[expect(

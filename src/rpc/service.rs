@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use super::proto::common::{self, ErrorCode};
@@ -11,7 +12,7 @@ use super::status;
 use super::{backup, databases, grants, groups, roles, system, users};
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::gate::Caller;
+use crate::gate::{Aliases, Caller};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Command;
 use crate::model::error::{Error, ErrorKind};
@@ -24,6 +25,16 @@ pub struct Service {
     pub(super) passwords: Passwords,
     pub(super) groups: Arc<BuiltInGroups>,
     pub(super) clock: Arc<Clock>,
+    pub(super) behind: Behind,
+}
+
+/// The Milvus behind the gate, where there is one.
+#[derive(Debug, Clone, Default)]
+pub struct Behind {
+    /// Whether it answered when it was last asked.
+    pub ready: Option<watch::Receiver<bool>>,
+    /// Names of its collections, where grants cover aliases.
+    pub aliases: Option<Arc<Aliases>>,
 }
 
 pub(super) type Answer<T> = Result<Response<T>, Status>;
@@ -35,8 +46,9 @@ impl Service {
         passwords: Passwords,
         groups: Arc<BuiltInGroups>,
         clock: Arc<Clock>,
+        behind: Behind,
     ) -> Self {
-        Self { engine, passwords, groups, clock }
+        Self { engine, passwords, groups, clock, behind }
     }
 
     /// Executes a command whose form was checked. `legacy` is the error code that older clients
@@ -67,13 +79,13 @@ pub(super) fn reply<T>(caller: &Caller, message: T) -> Answer<T> {
     Ok(status::at(caller.snapshot().revision, message))
 }
 
-fn open<T>(request: Request<T>) -> Result<(Caller, T), Status> {
+pub(super) fn open<T>(request: Request<T>) -> Result<(Caller, T), Status> {
     let (_, extensions, message) = request.into_parts();
     let caller = extensions.get::<Caller>().cloned().ok_or_else(status::unguarded)?;
     Ok((caller, message))
 }
 
-fn not_supported(what: &str, method: &str) -> Result<common::Status, Status> {
+pub(super) fn not_supported(what: &str, method: &str) -> Result<common::Status, Status> {
     let text = format!("{method}: {what} are not supported");
     status::refused(&Error::verbatim(ErrorKind::NotSupported, text), None)
 }

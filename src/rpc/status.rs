@@ -98,6 +98,11 @@ pub fn too_late(text: String) -> tonic::Status {
     tonic::Status::deadline_exceeded(text)
 }
 
+/// What is behind the gate cannot be reached; clients try again.
+pub fn unavailable(text: String) -> tonic::Status {
+    tonic::Status::unavailable(text)
+}
+
 /// No such method, or none that is served here.
 pub fn unimplemented(text: String) -> tonic::Status {
     tonic::Status::new(Code::Unimplemented, text)

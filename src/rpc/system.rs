@@ -17,7 +17,9 @@ pub(super) async fn connect(
     _: ConnectRequest,
 ) -> Answer<ConnectResponse> {
     let database = caller.database();
-    if !caller.snapshot().state.databases.contains_key(database) {
+    // As a sidecar it is asked only while the Milvus that knows the databases does not answer.
+    let alone = service.behind.ready.is_none();
+    if alone && !caller.snapshot().state.databases.contains_key(database) {
         let mut status = status::refused(&command::no_database(database), None)?;
         status::mark_input_error(&mut status);
         return reply(caller, ConnectResponse { status: Some(status), ..Default::default() });
@@ -50,11 +52,14 @@ pub(super) async fn health(
     caller: &Caller,
     _: CheckHealthRequest,
 ) -> Answer<CheckHealthResponse> {
-    let reasons = match service.engine.health() {
+    let mut reasons = match service.engine.health() {
         Health::Healthy => Vec::new(),
         Health::StoreFailed => vec!["the store failed: changes are refused".to_owned()],
         Health::Stopped => vec!["the server is stopping".to_owned()],
     };
+    if service.behind.ready.is_some() {
+        reasons.push("the upstream Milvus does not answer".to_owned());
+    }
     let response = CheckHealthResponse {
         status: status::ok(),
         is_healthy: reasons.is_empty(),

@@ -48,6 +48,7 @@ fn bad_usage_is_told_and_ends_with_2() {
     let short = file("short", "12345\n");
     let groups = file("groups", "NoSuchGroup: [Search]\n");
     let not_yaml = file("yaml", "ClusterAdmin: Search: x\n");
+    let no_login = format!("file:{short}");
     let cases: &[(&[&str], &str)] = &[
         (&["--nonsense"], "--nonsense"),
         (&["--max-users", "many"], "--max-users"),
@@ -62,7 +63,17 @@ fn bad_usage_is_told_and_ends_with_2() {
         (&["--root-password-file", "/nowhere"], "/nowhere"),
         (&["--builtin-groups-file", &groups], "NoSuchGroup"),
         (&["--builtin-groups-file", &not_yaml], "--builtin-groups-file"),
-        (&["--upstream", "http://127.0.0.1:1"], "--upstream is not supported"),
+        (&["--upstream", "https://127.0.0.1:1"], "--upstream: TLS is not supported"),
+        (&["--upstream", "127.0.0.1:19530"], "is not http://HOST:PORT"),
+        (&["--upstream", "http://127.0.0.1"], "is not http://HOST:PORT"),
+        (&["--upstream", "http://u:p@127.0.0.1:1"], "is not http://HOST:PORT"),
+        (&["--upstream", "http://127.0.0.1:1/path"], "is not http://HOST:PORT"),
+        (&["--upstream", "http://127.0.0.1:1", "--upstream-auth", "x"], "--upstream-auth: `x`"),
+        (&["--upstream", "http://127.0.0.1:1", "--upstream-auth", "file:/nowhere"], "/nowhere"),
+        (&["--upstream", "http://127.0.0.1:1", "--upstream-auth", &no_login], "user:password"),
+        (&["--upstream-rest", "http://127.0.0.1:1"], "--upstream-rest needs --upstream"),
+        (&["--audit-only"], "--audit-only needs --upstream"),
+        (&["--upstream-auth", "passthrough"], "--upstream-auth needs --upstream"),
         (&["--tls-cert", "x"], "--tls-cert is not supported"),
     ];
     for (flags, text) in cases {

@@ -7,9 +7,11 @@
 //! * `lifecycle`: starting, stopping, ports, configuration
 //! * `login`: what a refused login tells, and what ends one
 //! * `in_force`: acknowledged changes decide the next call, and those under way
+//! * `ext_authz`: the decision as Envoy asks for it
 //! * `rpc`: every call over the wire, row by row of the specification: what is refused and how,
 //!   what changes, what is denied; and bad input of every kind
 //! * `rest`: REST v2: what the routes answer, what is refused and how, and broken HTTP
+//! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
@@ -27,6 +29,7 @@ mod crash;
 mod decisions;
 mod durability;
 mod engine;
+mod ext_authz;
 mod in_force;
 mod lifecycle;
 mod login;
@@ -35,4 +38,5 @@ mod product;
 mod property;
 mod rest;
 mod rpc;
+mod sidecar;
 mod support;

@@ -11,17 +11,13 @@ import harness  # noqa: E402
 from compat import Compat  # noqa: E402
 from terminal import COMMANDS, Terminal, connect  # noqa: E402
 
-REMARKS = {
-    "list privilege_groups": "prints `Group: Unknown` for every group: the client's own mistake",
-    "show database": "fails without -db: the client's own mistake",
-    "exit": "does not end the program: the client's own mistake",
-}
-COMPAT = Compat("milvus-cli", importlib.metadata.version("milvus-cli"), COMMANDS, REMARKS)
+COMPAT = Compat("milvus-cli", importlib.metadata.version("milvus-cli"), COMMANDS)
 
 
 def pytest_configure(config):
     if not harness.BINARY:
         raise pytest.UsageError("MILVUS_RBAC_BIN must name the server's binary")
+    config.addinivalue_line("markers", "outcome(method, text): what the test shows of a command")
     config.pluginmanager.register(COMPAT)
 
 

@@ -47,6 +47,8 @@ COMMANDS = [
     "create database",
     "use database",
     "show database",
+    "alter database",
+    "list collections",
     "delete database",
 ]
 

@@ -70,7 +70,8 @@ def test_a_user_without_privileges(server, root, terminal):
     assert root.list_roles() == ["admin", "public", "r1"]
 
 
+@pytest.mark.outcome("exit", "does not end the program: the client's own mistake")
 def test_exit_does_not_end_the_program(terminal):
-    """The client's own mistake: the loop looks at another variable than the command sets."""
+    """The loop looks at another variable than the command sets."""
     assert terminal.run("exit") == ""
     assert terminal.run("exit") == ""

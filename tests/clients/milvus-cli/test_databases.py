@@ -1,5 +1,7 @@
 """Databases, which grants are scoped to."""
 
+import pytest
+
 from terminal import last_line, table
 
 ASKED = "Do you want to continue? [y/N]: "
@@ -17,11 +19,26 @@ def test_create_list_use_show_delete(cli, root):
     assert root.list_databases() == ["default"]
 
 
+def test_alter(cli, root):
+    root.create_database("db1")
+    dialog = [
+        ("(e.g., database.replica.number): ", "database.replica.number"),
+        ("Property value for 'database.replica.number': ", "2"),
+        ("[y/N]: ", "n"),
+    ]
+    assert "error" not in cli.run("alter database -db db1", *dialog)
+    assert root.describe_database("db1") == {"name": "db1", "database.replica.number": "2"}
+
+
+@pytest.mark.outcome("show database", "works; fails without `-db`: the client's own mistake")
 def test_show_needs_a_name(cli):
-    """The client's own mistake."""
     assert last_line(cli.run("show database")) == (
         "'MilvusClientDatabase' object has no attribute 'get_current_database'"
     )
+
+
+def test_there_are_no_collections(cli):
+    assert table(cli.run("list collections")) == []
 
 
 def test_missing(cli):

@@ -57,7 +57,7 @@ test('connect, listUsers, createUser: each is refused after one call, and soon',
   assert.deepEqual(ok(await server.root.listUsers()).usernames, ['root']);
 });
 
-test('connect: a refused login ends a process that does not catch it', async () => {
+test('connect: a refused login ends a process that does not catch it', async t => {
   // A trap of the SDK: nothing awaits the promise of the connection before the first call.
   const script = `
     const { MilvusClient } = require('@zilliz/milvus2-sdk-node');
@@ -73,6 +73,7 @@ test('connect: a refused login ends a process that does not catch it', async () 
   const [code] = await once(child, 'close');
   assert.equal(code, 1);
   assert.ok(text.includes(`16 UNAUTHENTICATED: ${WRONG_LOGIN}`), text);
+  t.diagnostic('outcome of connect: works; a refused login must be caught at `client.connectPromise`');
 });
 
 test('deleteUser, listDatabases: a deleted user is out with the next call', async () => {

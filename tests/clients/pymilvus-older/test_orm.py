@@ -1,11 +1,11 @@
-"""The older interface of pymilvus: connections, utility, Role."""
+"""The older interface of pymilvus: connections, utility, Role, db."""
 
 import time
 import uuid
 
 import grpc
 import pytest
-from pymilvus import MilvusException, Role, connections, utility
+from pymilvus import MilvusException, Role, connections, db, utility
 
 from facts import BUILT_IN_GROUPS, GROUP_CHECK, NO_ROLE
 from harness import PASSWORD, ROOT_PASSWORD, denied, not_logged_in, refused
@@ -21,7 +21,7 @@ class Connection:
         connections.connect(self.alias, host=host, port=port, user=user, password=password, **options)
 
     def __getattr__(self, name):
-        function = getattr(utility, name)
+        function = getattr(utility, name, None) or getattr(db, name)
         return lambda *args, **kwargs: function(*args, using=self.alias, **kwargs)
 
     def role(self, name):
@@ -304,3 +304,22 @@ def test_a_user_without_privileges(connect, u1):
     ]:
         with denied(privilege):
             call()
+
+
+def test_databases(orm):
+    orm.create_database("db1", properties={"a": "1"})
+    orm.using_database("db1")
+    assert sorted(orm.list_database()) == ["db1", "default"]
+    orm.set_properties("db1", {"a": "2"})
+    assert orm.describe_database("db1") == {"name": "db1", "a": "2"}
+    orm.using_database("default")
+    orm.drop_database("db1")
+    assert orm.list_database() == ["default"]
+
+
+def test_version(orm):
+    assert orm.get_server_version() != ""
+
+
+def test_there_are_no_collections(orm):
+    assert orm.list_collections() == []

@@ -7,6 +7,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import harness  # noqa: E402
 
+pytest_plugins = ["compat"]
+
 
 def pytest_configure():
     if not harness.BINARY:

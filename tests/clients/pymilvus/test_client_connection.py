@@ -14,6 +14,9 @@ class TestConnection:
         assert set(detail) == {"version", "build_time", "git_commit", "go_version", "deploy_mode"}
         assert detail["version"] == client.get_server_version()
 
+    def test_there_are_no_collections(self, client):
+        assert client.list_collections() == []
+
 
 def test_clients_that_share_a_connection(server):
     """As pymilvus does it for clients of one address and one login, unless told otherwise."""

@@ -53,9 +53,10 @@ class TestDatabases:
         with refused(800, containing="database not found[database=nope]"):
             call(client)
 
-    def test_use(self, client):
+    @pytest.mark.parametrize("method", ["use_database", "using_database"])
+    def test_use(self, client, method):
         client.create_database("db1")
-        client.use_database("db1")
+        getattr(client, method)("db1")
         assert sorted(client.list_databases()) == ["db1", "default"]
 
 

@@ -80,6 +80,10 @@ def test_version(orm):
     assert orm.get_server_version() != ""
 
 
+def test_there_are_no_collections(orm):
+    assert orm.list_collections() == []
+
+
 class TestUsers:
     def test_create_list_delete(self, orm):
         assert orm.create_user("u1", PASSWORD) is None

@@ -144,7 +144,10 @@ impl Oracle {
         let mut seen = BTreeSet::new();
         for BackupUser { name, hash, .. } in &backup.users {
             names::user(name)?;
-            if name.trim() != name || !seen.insert(name) {
+            if name.trim() != name {
+                return Err(invalid(format!("user [{}] has blanks around it", names::short(name))));
+            }
+            if !seen.insert(name) {
                 return exists("user", name);
             }
             if !is_bcrypt(hash) {

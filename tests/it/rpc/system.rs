@@ -138,7 +138,7 @@ async fn other_calls_need_an_upstream() {
         );
         let answer = root.unary(&method.path, frame(&[])).await;
         let text = format!(
-            "{} is not answered by milvus-rbac itself, and forwarding it to a Milvus (--upstream) is not supported by this version",
+            "{} is not answered by milvus-rbac itself; with --upstream it goes to a Milvus",
             method.name
         );
         if served.contains(method.name.as_str()) {

@@ -1,0 +1,83 @@
+//! One line in the log for each decision on request: who asked for what, and what decided. Never
+//! passwords, vectors or filters.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::counter;
+use tracing::info;
+
+use crate::authz::Reason;
+use crate::model::name::shortened;
+use crate::storage::Revision;
+
+/// Decisions, each with what an auditor asks for.
+#[derive(Debug)]
+pub(super) struct Audit {
+    /// One in so many allowed decisions is told; none for 0. Refusals are always told.
+    allowed_one_in: u64,
+    /// What comes before the number of a decision: no two processes share it.
+    process: u64,
+    decisions: AtomicU64,
+}
+
+/// What was decided about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) method: &'static str,
+    pub(super) user: &'a str,
+    pub(super) database: &'a str,
+    pub(super) objects: &'a [&'a str],
+    pub(super) revision: Revision,
+}
+
+impl Audit {
+    pub(super) fn new(allowed_one_in: u64) -> Self {
+        let process = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
+        Self { allowed_one_in, process, decisions: AtomicU64::new(0) }
+    }
+
+    /// A call was allowed. `grant` finds the grant that decided; it may take long.
+    pub(super) fn allowed(
+        &self,
+        subject: &Subject<'_>,
+        reason: Reason<'_>,
+        grant: impl FnOnce(&str) -> Option<String>,
+    ) {
+        let number = self.decisions.fetch_add(1, Ordering::Relaxed);
+        if self.allowed_one_in == 0 || !number.is_multiple_of(self.allowed_one_in) {
+            return;
+        }
+        let (role, grant) = match reason {
+            Reason::Root => ("root", None),
+            Reason::Oneself => ("oneself", None),
+            Reason::Admin => ("admin", None),
+            Reason::Authenticated => ("any", None),
+            Reason::Role(role) => (role, grant(role)),
+        };
+        self.tell(number, subject, "allowed", role, grant.as_deref().unwrap_or_default());
+    }
+
+    /// A call was refused; `outcome` says whether that was heeded.
+    pub(super) fn refused(&self, subject: &Subject<'_>, outcome: &'static str) {
+        let number = self.decisions.fetch_add(1, Ordering::Relaxed);
+        counter!("milvus_rbac_refusals_total", "outcome" => outcome).increment(1);
+        self.tell(number, subject, outcome, "", "");
+    }
+
+    fn tell(&self, number: u64, subject: &Subject<'_>, decision: &str, role: &str, grant: &str) {
+        let objects: Vec<_> = subject.objects.iter().take(8).map(|name| shortened(name)).collect();
+        info!(
+            target: "milvus_rbac::audit",
+            id = format_args!("{:016x}-{number}", self.process),
+            user = shortened(subject.user),
+            method = subject.method,
+            database = shortened(subject.database),
+            object = objects.join(","),
+            decision,
+            role,
+            grant,
+            revision = subject.revision,
+            "decision"
+        );
+    }
+}

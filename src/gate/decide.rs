@@ -1,0 +1,170 @@
+//! The decision on one call, on names that are read from the very bytes that go on.
+
+use tonic::Status;
+
+use super::methods::{Access, Method, Requirement};
+use super::peek::{self, Malformed};
+use crate::authz::{Decision, Object, Query, Reason};
+use crate::engine::Snapshot;
+use crate::model::name::shortened;
+use crate::model::privilege::{ANY, Level, ObjectType};
+use crate::rpc::status;
+
+/// What a call needs of its caller's roles.
+#[derive(Debug)]
+pub(super) struct Asked<'m> {
+    requirement: &'static Requirement,
+    /// Where its names mean something.
+    pub(super) database: &'m str,
+    /// Where the privilege must hold.
+    scope: &'m str,
+    /// The objects, at least one; the empty name is none in particular.
+    pub(super) names: Vec<&'m str>,
+    own_role: &'m str,
+}
+
+impl<'m> Asked<'m> {
+    /// Reads the names that decide from the encoded `message`. `connection` is the database for
+    /// requests that name none.
+    pub(super) fn read(
+        method: &Method,
+        requirement: &'static Requirement,
+        connection: &'m str,
+        message: &'m [u8],
+    ) -> Result<Self, Malformed> {
+        let or_connection = |name: &'m str| if name.is_empty() { connection } else { name };
+        let database = or_connection(peek::field(message, method.row.database)?);
+        // What moves data into another database needs the privilege in every database.
+        let moves = requirement.target_database != 0
+            && or_connection(peek::field(message, requirement.target_database)?) != database;
+        let cluster = requirement.privilege.level() == Some(Level::Cluster);
+        let mut names = match requirement.many {
+            true => peek::strings(message, &requirement.names)?,
+            false => vec![peek::string(message, &requirement.names)?],
+        };
+        // An id may be that of any collection of any database. A name beside it counts instead,
+        // but where both may repeat.
+        let by_id = peek::is_set(message, method.row.id)?
+            && (requirement.many || names.iter().all(|name| name.is_empty()));
+        if by_id || names.is_empty() {
+            // All collections of the scope.
+            names = vec![""];
+        }
+        Ok(Self {
+            requirement,
+            database,
+            scope: if moves || cluster || by_id { ANY } else { database },
+            names,
+            own_role: peek::string(message, requirement.own_role)?,
+        })
+    }
+
+    /// Whether every authenticated caller may.
+    pub(super) fn is_free(&self) -> bool {
+        self.requirement.only_if_named && self.names.iter().all(|name| name.is_empty())
+    }
+
+    /// Whether grants on single collections may decide.
+    pub(super) fn names_collections(&self) -> bool {
+        self.requirement.object_type != ObjectType::User
+            && self.names.iter().any(|name| !name.is_empty())
+    }
+
+    /// Whether the caller holds the privilege on anything.
+    pub(super) fn anywhere(&self, snapshot: &Snapshot, user: &str) -> bool {
+        let Snapshot { state, policy, .. } = snapshot;
+        policy.decide_anywhere(state, user, &[self.requirement.privilege]).is_allowed()
+    }
+
+    /// The decision if the call concerned all collections.
+    pub(super) fn on_all<'a>(&self, snapshot: &'a Snapshot, user: &str) -> Decision<'a> {
+        self.on(snapshot, user, &[""])
+    }
+
+    /// The decision if the call named `names`, each of which must be allowed.
+    pub(super) fn on<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        user: &str,
+        names: &[&str],
+    ) -> Decision<'a> {
+        let Snapshot { state, policy, .. } = snapshot;
+        if let Some(role) = state.effective_roles(user).find(|role| *role == self.own_role) {
+            return Decision::Allowed(Reason::Role(role));
+        }
+        let mut decision = Decision::Denied;
+        for name in names {
+            decision = policy.decide(state, &self.query(user, name));
+            if !decision.is_allowed() {
+                break;
+            }
+        }
+        decision
+    }
+
+    /// What is asked of the policy for one of the names.
+    pub(super) fn query<'q>(&'q self, user: &'q str, name: &'q str) -> Query<'q> {
+        let object = match self.requirement.object_type {
+            ObjectType::Collection => Object::Collection(name),
+            ObjectType::User => Object::User(if name.is_empty() { ANY } else { name }),
+            ObjectType::Global => {
+                Object::Global { collection: Some(name).filter(|n| !n.is_empty()) }
+            }
+        };
+        Query { user, privilege: self.requirement.privilege, database: self.scope, object }
+    }
+
+    /// The text of a refusal.
+    pub(super) fn refusal(&self, user: &str) -> String {
+        format!(
+            "{}: permission deny to {user} in the `{}` database",
+            self.requirement.privilege.stored_name(),
+            shortened(self.scope)
+        )
+    }
+}
+
+/// Refuses names that some upstream would take for a path to something else: Milvus Lite keeps
+/// collections in folders of their names.
+pub(super) fn check_names(method: &Method, connection: &str, message: &[u8]) -> Result<(), Status> {
+    check_name(connection)?;
+    for path in method.row.names {
+        let names = peek::strings(message, path).map_err(|e| status::malformed(&e))?;
+        names.into_iter().try_for_each(check_name)?;
+    }
+    Ok(())
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), Status> {
+    if name.contains(['/', '\\']) || name.contains(char::is_control) || matches!(name, "." | "..") {
+        let name = shortened(name);
+        return Err(status::malformed(&format_args!("`{name}` is not the name of anything")));
+    }
+    Ok(())
+}
+
+/// The decision on a call that names nothing.
+pub(super) fn nameless<'a>(method: &Method, snapshot: &'a Snapshot, user: &str) -> Decision<'a> {
+    let Snapshot { state, policy, .. } = snapshot;
+    match &method.access {
+        Access::Authenticated => Decision::Allowed(Reason::Authenticated),
+        Access::Administrators => policy.decide_on_administration(state, user),
+        Access::Anywhere(privileges) => policy.decide_anywhere(state, user, privileges),
+        // Only where nothing is named that would need it.
+        Access::Privileged(requirement) if requirement.only_if_named => {
+            Decision::Allowed(Reason::Authenticated)
+        }
+        Access::Privileged(_) => Decision::Denied,
+    }
+}
+
+/// The text of such a refusal.
+pub(super) fn nameless_refusal(method: &Method, user: &str) -> String {
+    match &method.access {
+        Access::Anywhere(privileges) => {
+            let names: Vec<_> = privileges.iter().map(|p| p.stored_name()).collect();
+            format!("{}: permission deny to {user}", names.join(" or "))
+        }
+        _ => format!("{}: permission deny to {user}, it is for root and admin", method.row.name),
+    }
+}

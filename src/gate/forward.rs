@@ -1,0 +1,318 @@
+//! The Milvus behind the gate: where calls go that are allowed and not answered here. What goes
+//! through is bytes in both directions; nothing is read, changed or kept.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::watch;
+use tonic::{Code, Status};
+use tracing::{info, warn};
+
+use crate::rpc::status;
+
+/// HTTP/2 connections to the upstream; each carries many calls.
+const CONNECTIONS: usize = 4;
+/// What is taken of an answer before its reader takes it, and of all answers on a connection. Calls
+/// share a connection: with room for too few answers, readers that stand still would stop all others.
+const ANSWER_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 20;
+/// How long connecting may take.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+/// How often a connection is asked whether it is still there, and how long it may take to say so.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIME: Duration = Duration::from_secs(5);
+/// How often the upstream is asked how it does, and how long it may take to say so.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+const PROBE_TIME: Duration = Duration::from_secs(2);
+/// The largest answer that the gate itself reads.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// Metadata that concerns one connection alone, or that a client must not be able to send on:
+/// `sourceid` made older versions of Milvus skip authentication.
+pub const DROPPED: [&str; 11] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "sourceid",
+];
+
+/// What the upstream is shown as credentials.
+#[derive(Clone)]
+pub enum Credentials {
+    /// None.
+    None,
+    /// Those of the caller.
+    Passthrough,
+    /// These, ready to be sent: over gRPC, and over REST.
+    Own(HeaderValue, HeaderValue),
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Passthrough => "Passthrough",
+            Self::Own(..) => "Own",
+        })
+    }
+}
+
+impl Credentials {
+    /// `login` is `user:password`; none if it is not.
+    pub fn own(login: &str) -> Option<Self> {
+        let header = |text: String| {
+            let mut value = HeaderValue::try_from(text).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        };
+        let encoded = login.contains(':').then(|| STANDARD.encode(login))?;
+        Some(Self::Own(header(encoded)?, header(format!("Bearer {login}"))?))
+    }
+
+    /// What the upstream is shown over REST, where the caller showed `callers`.
+    pub fn over_rest<'a>(&'a self, callers: Option<&'a HeaderValue>) -> Option<&'a HeaderValue> {
+        match self {
+            Self::None => None,
+            Self::Own(_, value) => Some(value),
+            Self::Passthrough => callers,
+        }
+    }
+}
+
+/// An upstream, connected to when it is first needed. Cheap to use from many tasks at a time.
+#[derive(Debug)]
+pub struct Upstream {
+    clients: Vec<Client<HttpConnector, Body>>,
+    next: AtomicUsize,
+    authority: Authority,
+    credentials: Credentials,
+    ready: watch::Sender<bool>,
+}
+
+impl Upstream {
+    /// The upstream at `authority`, `HOST:PORT`.
+    pub fn new(authority: Authority, credentials: Credentials) -> Self {
+        let client = |_| {
+            let mut connector = HttpConnector::new();
+            connector.set_nodelay(true);
+            connector.set_connect_timeout(Some(CONNECT_TIME));
+            Client::builder(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .pool_timer(TokioTimer::new())
+                .http2_only(true)
+                .http2_initial_stream_window_size(ANSWER_WINDOW)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW)
+                .http2_keep_alive_interval(PING_INTERVAL)
+                .http2_keep_alive_timeout(PING_TIME)
+                .http2_keep_alive_while_idle(true)
+                .build(connector)
+        };
+        Self {
+            clients: (0..CONNECTIONS).map(client).collect(),
+            next: AtomicUsize::new(0),
+            authority,
+            credentials,
+            ready: watch::channel(false).0,
+        }
+    }
+
+    /// Whether the upstream answered when it was last asked.
+    pub fn watch_ready(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// Asks the upstream how it does, for ever.
+    pub async fn probe(&self) {
+        let mut tick = tokio::time::interval(PROBE_INTERVAL);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut told = false;
+        loop {
+            tick.tick().await;
+            let asked = self.ask("/grpc.health.v1.Health/Check", &[]);
+            let answer = tokio::time::timeout(PROBE_TIME, asked).await;
+            let problem = match answer {
+                Err(_) => Some("no answer".to_owned()),
+                Ok(Ok(message)) if message.get(..2) == Some(&[8, 1]) => None,
+                Ok(Ok(_)) => Some("it is not serving".to_owned()),
+                // Not every Milvus has this service, or tells strangers; it answered all the same.
+                Ok(Err(s)) if s.code() != Code::Unavailable => None,
+                Ok(Err(s)) => Some(s.message().to_owned()),
+            };
+            let changed = self.ready.send_if_modified(|ready| {
+                std::mem::replace(ready, problem.is_none()) != problem.is_none()
+            });
+            match problem {
+                None if changed => info!(upstream = %self.authority, "the upstream answers"),
+                Some(why) if changed || !told => {
+                    warn!(upstream = %self.authority, why, "the upstream does not answer");
+                }
+                _ => {}
+            }
+            told = true;
+        }
+    }
+
+    /// Sends a call on. `connection` replaces what the client said about the database; `deadline`
+    /// is the client's.
+    ///
+    /// # Errors
+    /// The upstream cannot be reached, or does not answer before the deadline.
+    pub(super) async fn forward(
+        &self,
+        head: &Parts,
+        connection: &str,
+        deadline: Option<Instant>,
+        body: Body,
+    ) -> Result<Response, Status> {
+        let mut headers = head.headers.clone();
+        for name in DROPPED {
+            headers.remove(name);
+        }
+        // INVARIANT: the upstream sees the database for which the call was allowed, and no second
+        // one. Defended by `tests/it/sidecar/database.rs`.
+        headers.remove("dbname");
+        if let Some(name) = database_header(connection) {
+            headers.insert("dbname", name);
+        }
+        match &self.credentials {
+            Credentials::None => {}
+            Credentials::Own(value, _) => {
+                headers.insert(AUTHORIZATION, value.clone());
+            }
+            Credentials::Passthrough => {
+                if let Some(value) = head.headers.get(AUTHORIZATION) {
+                    headers.insert(AUTHORIZATION, value.clone());
+                }
+            }
+        }
+        // What decided was the path alone.
+        let path = PathAndQuery::try_from(head.uri.path()).map_err(|e| status::malformed(&e))?;
+        self.send(path, headers, deadline, body).await
+    }
+
+    /// Asks the upstream something for the gate's own ends; returns the message of the answer.
+    pub(super) async fn ask(&self, path: &'static str, message: &[u8]) -> Result<Vec<u8>, Status> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        if let Credentials::Own(value, _) = &self.credentials {
+            headers.insert(AUTHORIZATION, value.clone());
+        }
+        let path = PathAndQuery::from_static(path);
+        let answer =
+            self.send(path, headers, None, Body::from(super::frame::of(message))).await?;
+        Answer::read(answer).await?.message()
+    }
+
+    async fn send(
+        &self,
+        path: PathAndQuery,
+        mut headers: HeaderMap,
+        deadline: Option<Instant>,
+        body: Body,
+    ) -> Result<Response, Status> {
+        let late = || status::too_late("the upstream did not answer in time".to_owned());
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        if let Some(deadline) = deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(late());
+            }
+            headers.insert("grpc-timeout", super::deadline::header(left));
+        }
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(Scheme::HTTP);
+        uri.authority = Some(self.authority.clone());
+        uri.path_and_query = Some(path);
+        let uri = Uri::from_parts(uri).map_err(|e| status::malformed(&e))?;
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let client = self
+            .clients
+            .get(turn % CONNECTIONS)
+            .ok_or_else(|| status::unavailable("there is no connection".to_owned()))?;
+        let answered = client.request(request);
+        let answered = match deadline {
+            Some(deadline) => {
+                tokio::time::timeout_at(deadline.into(), answered).await.map_err(|_| late())?
+            }
+            None => answered.await,
+        };
+        answered.map(|response| response.map(Body::new)).map_err(|e| {
+            warn!(error = %with_causes(&e), "a call did not reach the upstream");
+            status::unavailable("the upstream Milvus does not answer".to_owned())
+        })
+    }
+}
+
+/// An answer, read whole.
+pub(super) struct Answer {
+    pub(super) head: http::response::Parts,
+    pub(super) body: bytes::Bytes,
+    pub(super) trailers: Option<HeaderMap>,
+    /// gRPC's status, wherever it stood.
+    pub(super) status: Option<Status>,
+}
+
+impl Answer {
+    /// # Errors
+    /// It breaks off, or is too large.
+    pub(super) async fn read(response: Response) -> Result<Self, Status> {
+        let broke = |e: &dyn std::fmt::Display| {
+            status::unavailable(format!("the upstream's answer cannot be read: {e}"))
+        };
+        let (head, body) = response.into_parts();
+        let read = http_body_util::Limited::new(body, MAX_ANSWER).collect();
+        let read = read.await.map_err(|e| broke(&e))?;
+        let trailers = read.trailers().cloned();
+        let status = Status::from_header_map(&head.headers)
+            .or_else(|| trailers.as_ref().and_then(Status::from_header_map));
+        Ok(Self { head, body: read.to_bytes(), trailers, status })
+    }
+
+    /// The one message of a call that went well.
+    pub(super) fn message(self) -> Result<Vec<u8>, Status> {
+        match self.status {
+            Some(status) if status.code() != Code::Ok => Err(status),
+            _ => super::frame::message(&self.body).map(<[u8]>::to_vec),
+        }
+    }
+}
+
+fn database_header(name: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(name).ok().filter(|name| !name.is_empty())
+}
+
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

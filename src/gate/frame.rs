@@ -1,0 +1,48 @@
+//! gRPC's framing of one message: a flag, a length, the message.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tonic::Status;
+
+use crate::rpc::status;
+
+/// A flag and a length stand before each message.
+pub(super) const HEAD: usize = 5;
+
+/// The one message of a unary call.
+pub(super) fn message(frame: &[u8]) -> Result<&[u8], Status> {
+    let Some(([compressed, length @ ..], message)) = frame.split_first_chunk::<HEAD>() else {
+        return Err(status::malformed(&"there is no message"));
+    };
+    if *compressed != 0 {
+        return Err(status::unimplemented("compressed requests are not supported".to_owned()));
+    }
+    if usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|length| length == message.len()) {
+        return Ok(message);
+    }
+    Err(status::malformed(&"its length is not what its head says"))
+}
+
+/// Whether a frame is there to its end.
+pub(super) fn is_whole(frame: &[u8]) -> bool {
+    let Some((&[_, length @ ..], message)) = frame.split_first_chunk::<HEAD>() else {
+        return false;
+    };
+    usize::try_from(u32::from_be_bytes(length)).is_ok_and(|length| length <= message.len())
+}
+
+/// The frame of `message`.
+pub(super) fn of(message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(HEAD + message.len());
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    frame.put_slice(message);
+    frame.freeze()
+}
+
+/// The frame of `message` with a text added, which counts as the field of that number.
+pub(super) fn with_text(message: &[u8], field: u32, text: &str) -> Bytes {
+    let mut extended = Vec::with_capacity(message.len() + text.len() + 16);
+    extended.extend_from_slice(message);
+    prost::encoding::string::encode(field, &text.to_owned(), &mut extended);
+    of(&extended)
+}

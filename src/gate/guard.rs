@@ -1,0 +1,194 @@
+//! The layer around all gRPC services.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use tonic::{Code, Status};
+use tracing::debug;
+
+use super::external::CHECK;
+use super::methods::{self, Answered, Method};
+use super::{
+    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, deadline, filter,
+    frame, not_served, peek, unknown,
+};
+use crate::rpc::status;
+use crate::telemetry;
+
+/// Calls whose answers are shortened to what the caller may see.
+const FILTERED: [&str; 2] = ["ListDatabases", "ShowCollections"];
+
+/// Lets a call through to the services or to the upstream, or refuses it.
+pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let revision = gate.revision();
+    let path = request.uri().path();
+    let (name, mut response) = if let Some(method) = methods::find(path) {
+        let response = gate.pass(method, request, next).await;
+        (method.row.name, response.unwrap_or_else(Status::into_http))
+    } else if gate.options.ext_authz && path == CHECK {
+        let (parts, body) = request.into_parts();
+        let response = match gate.read(body, MAX_MESSAGE).await {
+            Ok((frame, _room)) => next.run(Request::from_parts(parts, Body::from(frame))).await,
+            Err(refusal) => refusal.into_http(),
+        };
+        ("Check", response)
+    } else if path.starts_with("/grpc.health.v1.Health/") {
+        ("Health", next.run(request).await)
+    } else if path.starts_with("/grpc.reflection.") {
+        // Its streams are short questions about the protos; they need an identity and no more.
+        let response =
+            match gate.identify(request.headers(), Login::from_grpc(request.headers())).await {
+                Ok(_) => next.run(request).await,
+                Err(refusal) => refusal.into_http(),
+            };
+        ("Reflection", response)
+    } else {
+        // INVARIANT: what nobody classified is refused.
+        ("unknown", unknown(path).into_http())
+    };
+    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
+    // Strangers need not know how much happens here.
+    if code != Code::Unauthenticated && !response.headers().contains_key(status::REVISION) {
+        response.headers_mut().insert(status::REVISION, HeaderValue::from(revision));
+    }
+    debug!(method = name, ?code, "answered");
+    telemetry::called(name, code as i32, started.elapsed());
+    response
+}
+
+impl Gate {
+    /// Identifies the caller, reads the message, decides, and has the call answered.
+    async fn pass(
+        &self,
+        method: &'static Method,
+        request: Request,
+        next: Next,
+    ) -> Result<Response, Status> {
+        let (mut parts, body) = request.into_parts();
+        if self.forwards(method) && !is_protobuf(&parts.headers) {
+            // What is behind the gate may have another way to read it.
+            return Err(status::malformed(&"its content type is not application/grpc"));
+        }
+        let deadline = deadline::moment(&parts.headers);
+        let login = Login::from_grpc(&parts.headers);
+        let identity = self.identified(method, &parts.headers, login).await?;
+        let connection = header_database(&parts.headers)?.to_owned();
+        let path = parts.uri.path();
+        if method.row.streaming {
+            // One would wait in vain for the end of a stream; what these need is not in a message.
+            self.admit(&identity, &connection, path, &[]).await?;
+            return self.upstream_of(method)?.forward(&parts, &connection, None, body).await;
+        }
+        let large = self.forwards(method) || method.row.name == "RestoreRBAC";
+        let limit = if large { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
+        let (frame, _room) = self.read(body, limit).await?;
+        let message = frame::message(&frame)?;
+        let caller = self.admit(&identity, &connection, path, message).await?;
+        if self.forwards(method) {
+            if FILTERED.contains(&method.row.name) {
+                // It is read here, so it must not come compressed.
+                parts.headers.remove("grpc-accept-encoding");
+            }
+            let answer = self.forward(method, &caller, &parts, &connection, deadline, &frame).await;
+            match answer {
+                Err(e) if e.code() == Code::Unavailable && method.answered_while_down => {}
+                answer => return answer,
+            }
+        }
+        parts.extensions.insert(caller);
+        // INVARIANT: the bytes checked are the bytes that the service decodes.
+        Ok(next.run(Request::from_parts(parts, Body::from(frame))).await)
+    }
+
+    /// Who calls. Where refusals are only recorded, a wrong login is one of them.
+    pub(super) async fn identified(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        login: Result<Login, Status>,
+    ) -> Result<Identity, Status> {
+        let refusal = match self.identify(headers, login).await {
+            Err(e) if e.code() == Code::Unauthenticated => e,
+            identified => return identified,
+        };
+        if !self.options.audit_only || !self.forwards(method) {
+            return Err(refusal);
+        }
+        let snapshot = self.engine.snapshot();
+        let subject = Subject {
+            method: method.row.name,
+            user: "",
+            database: "",
+            objects: &[],
+            revision: snapshot.revision,
+        };
+        self.audit.refused(&subject, "would be unauthenticated");
+        Ok(Identity::nobody())
+    }
+
+    /// Sends an allowed call on. Listings come back with what the caller may see of them.
+    pub(super) async fn forward(
+        &self,
+        method: &Method,
+        caller: &Caller,
+        parts: &Parts,
+        connection: &str,
+        deadline: Option<Instant>,
+        frame: &Bytes,
+    ) -> Result<Response, Status> {
+        let message = frame::message(frame)?;
+        let named = peek::field(message, method.row.database).map_err(|e| status::malformed(&e))?;
+        // INVARIANT: the bytes checked are the bytes forwarded; only the database that the check
+        // added is added to them, since not every Milvus looks for it where the client put it.
+        let body = if method.in_database && named.is_empty() && !connection.is_empty() {
+            frame::with_text(message, method.row.database, connection)
+        } else {
+            frame.clone()
+        };
+        let body = Body::from(body);
+        let _forgets = self.forgetting(method);
+        let answer = self.upstream_of(method)?.forward(parts, connection, deadline, body).await;
+        let answer = answer?;
+        if caller.sees_all {
+            return Ok(answer);
+        }
+        let visible = match method.row.name {
+            "ListDatabases" => caller.visible_databases(),
+            "ShowCollections" => {
+                let message = frame::message(frame)?;
+                let named =
+                    peek::field(message, method.row.database).map_err(|e| status::malformed(&e))?;
+                caller.visible_collections(&caller.database_or_own(named.to_owned()))
+            }
+            _ => return Ok(answer),
+        };
+        filter::shorten(method.row.name, answer, &visible).await
+    }
+
+    fn upstream_of(&self, method: &Method) -> Result<&super::Upstream, Status> {
+        let upstream = self.upstream.as_deref().filter(|_| method.answered != Answered::Here);
+        upstream.ok_or_else(|| not_served(method))
+    }
+}
+
+fn is_protobuf(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    types.next().is_some_and(|t| t == "application/grpc" || t == "application/grpc+proto")
+        && types.next().is_none()
+}
+
+/// The database that the connection is for; empty if it names none.
+pub(super) fn header_database(headers: &HeaderMap) -> Result<&str, Status> {
+    headers.get("dbname").map_or(Ok(""), |name| {
+        name.to_str().map_err(|_| status::malformed(&"dbname is not the name of a database"))
+    })
+}
