@@ -1,11 +1,14 @@
 //! Ports: accepting connections, serving HTTP/1.1 and HTTP/2 on them, and letting go of them.
 
+mod late;
+
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Version;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -13,6 +16,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tracing::{debug, warn};
+
+use late::Punctual;
 
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS: usize = 10_000;
@@ -75,13 +80,12 @@ impl Port {
                             // Those who have said nothing have nothing to wait for.
                             let said = tokio::select! {
                                 biased;
-                                said = tokio::time::timeout(HEAD_TIME, spoken(&stream)) => said.is_ok(),
-                                _ = stopping.wait_for(|stop| *stop) => false,
+                                said = tokio::time::timeout(HEAD_TIME, spoken(&stream)) => said.ok(),
+                                _ = stopping.wait_for(|stop| *stop) => None,
                             };
-                            if !said {
-                                return;
-                            }
-                            if let Err(e) = watcher.watch(connection(stream, app)).await {
+                            let Some(version) = said else { return };
+                            let connection = connection(stream, version, stopping, app);
+                            if let Err(e) = watcher.watch(connection).await {
                                 debug!(error = %e, "a connection broke");
                             }
                             drop(place);
@@ -100,15 +104,19 @@ impl Port {
     }
 }
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// Waits until the client has said enough to tell HTTP/1 from HTTP/2: hyper itself waits for ever.
-async fn spoken(stream: &TcpStream) {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+async fn spoken(stream: &TcpStream) -> Version {
     let mut first = [0; PREFACE.len()];
     loop {
-        let Ok(length) = stream.peek(&mut first).await else { return };
+        let Ok(length) = stream.peek(&mut first).await else { return Version::HTTP_11 };
         let said = first.get(..length).unwrap_or_default();
-        if length == 0 || length == PREFACE.len() || !PREFACE.starts_with(said) {
-            return;
+        if said == PREFACE {
+            return Version::HTTP_2;
+        }
+        if length == 0 || !PREFACE.starts_with(said) {
+            return Version::HTTP_11;
         }
         // Readable already, so `peek` would not wait for more.
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -116,9 +124,14 @@ async fn spoken(stream: &TcpStream) {
 }
 
 type Connection =
-    auto::Connection<'static, TokioIo<TcpStream>, TowerToHyperService<Router>, TokioExecutor>;
+    auto::Connection<'static, TokioIo<Punctual>, TowerToHyperService<Router>, TokioExecutor>;
 
-fn connection(stream: TcpStream, app: Router) -> Connection {
+fn connection(
+    stream: TcpStream,
+    version: Version,
+    stopping: watch::Receiver<bool>,
+    app: Router,
+) -> Connection {
     // Small answers would wait for the client's acknowledgement of the one before.
     if let Err(e) = stream.set_nodelay(true) {
         debug!(error = %e, "cannot set nodelay");
@@ -132,5 +145,10 @@ fn connection(stream: TcpStream, app: Router) -> Connection {
         .max_concurrent_streams(STREAMS)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIME);
+    let stream = if version == Version::HTTP_2 {
+        Punctual::http2(stream, stopping, PREFACE.len())
+    } else {
+        Punctual::http1(stream, stopping)
+    };
     builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).into_owned()
 }
