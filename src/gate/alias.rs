@@ -24,6 +24,15 @@ const LOOKUP_TIME: Duration = Duration::from_secs(2);
 /// A name in a database, as looked up in an epoch.
 type Key = (u64, Box<str>, Box<str>);
 
+/// Forgets all names once the call that may change them is over, however it ends.
+pub(super) struct Changing<'a>(pub(super) &'a Aliases);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
+}
+
 /// Names as the upstream knows them.
 #[derive(Debug)]
 pub struct Aliases {
@@ -42,7 +51,7 @@ impl Aliases {
     }
 
     /// Forgets all names.
-    pub(super) fn forget(&self) {
+    fn forget(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.known.invalidate_all();
     }

@@ -205,8 +205,7 @@ impl Upstream {
             headers.insert(AUTHORIZATION, value.clone());
         }
         let path = PathAndQuery::from_static(path);
-        let answer =
-            self.send(path, headers, None, Body::from(super::frame::of(message))).await?;
+        let answer = self.send(path, headers, None, Body::from(super::frame::of(message))).await?;
         let answer = Answer::read(answer).await?;
         match answer.status {
             Some(status) if status.code() != Code::Ok => Err(status),

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
 use tracing::debug;
 
+use super::alias::Changing;
 use super::methods::{self, Answered, Method};
 use super::{
     Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, deadline, filter,
@@ -135,14 +136,10 @@ impl Gate {
             frame.clone()
         };
         let body = Body::from(body);
-        let answer = self.upstream_of(method)?.forward(parts, connection, deadline, body).await;
-        // Even a call that failed may have changed something.
-        if method.changes_names
-            && let Some(aliases) = &self.aliases
-        {
-            aliases.forget();
-        }
-        let answer = answer?;
+        // Even a call that failed, or was given up, may have changed something.
+        let changing = self.aliases.as_deref().filter(|_| method.changes_names).map(Changing);
+        let answer = self.upstream_of(method)?.forward(parts, connection, deadline, body).await?;
+        drop(changing);
         if caller.sees_all {
             return Ok(answer);
         }
