@@ -30,7 +30,10 @@ fn knows(upstream: &Upstream, aliases: &[(&str, &str, &str)]) -> Known {
         let found = asked.lock().unwrap().get(&(db_name.clone(), alias.clone())).cloned();
         let Some(collection) = found else {
             let status = Status { code: 1600, error_code: 1, ..Default::default() };
-            return Reply::message(&DescribeAliasResponse { status: Some(status), ..Default::default() });
+            return Reply::message(&DescribeAliasResponse {
+                status: Some(status),
+                ..Default::default()
+            });
         };
         Reply::message(&DescribeAliasResponse {
             status: Some(Status::default()),
@@ -105,9 +108,10 @@ async fn a_move_whose_client_does_not_wait_is_in_force_too() {
         std::future::pending()
     });
     let root = Raw::root(&w.server).await;
-    let call = tokio::spawn(async move {
-        root.unary(&path("AlterAlias"), frame(&alter("a", "c2"))).await
-    });
+    let call =
+        tokio::spawn(
+            async move { root.unary(&path("AlterAlias"), frame(&alter("a", "c2"))).await },
+        );
     let is_moved = async || known.lock().unwrap().values().all(|collection| collection == "c2");
     until("moved", is_moved).await;
     call.abort();

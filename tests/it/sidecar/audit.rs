@@ -51,9 +51,8 @@ impl Audited {
 
     /// The decisions on calls of `user`.
     fn decisions(&self, user: &str) -> Vec<Value> {
-        let ours = |line: &Value| {
-            line["target"] == "milvus_rbac::audit" && line["fields"]["user"] == user
-        };
+        let ours =
+            |line: &Value| line["target"] == "milvus_rbac::audit" && line["fields"]["user"] == user;
         self.lines().into_iter().filter(ours).collect()
     }
 
@@ -76,11 +75,10 @@ impl Audited {
 async fn each_decision_is_one_line() {
     let w = Audited::with(&["--audit-allowed", "1"]).await;
     let user = w.user("u1", &[("Search", "db1", "c1")]).await;
-    let revision = {
-        let answer = user.unary(&path("GetVersion"), frame(&[])).await;
-        answer.headers.get("milvus-rbac-revision").unwrap().to_str().unwrap().parse().unwrap()
-    };
-    let revision: u64 = revision;
+    let answer = user.unary(&path("GetVersion"), frame(&[])).await;
+    let revision = answer.headers.get("milvus-rbac-revision").unwrap().to_str().unwrap();
+    let revision: u64 = revision.parse().unwrap();
+    w.upstream.calls();
     w.allows(&user, "Search", &named("db1", "c1")).await;
     w.denies(&user, "Insert", &named("db1", "c2")).await;
     w.denies(&user, "GetMetrics", &[]).await;
@@ -120,7 +118,8 @@ async fn each_decision_is_one_line() {
     assert_eq!(any["fields"]["role"], "any");
 
     // No two decisions have the same id; calls that are answered here have theirs too.
-    let mut ids: Vec<_> = w.lines().iter().filter_map(|l| l["fields"]["id"].as_str().map(str::to_owned)).collect();
+    let mut ids: Vec<_> =
+        w.lines().iter().filter_map(|l| l["fields"]["id"].as_str().map(str::to_owned)).collect();
     assert!(ids.len() > 6, "{ids:?}");
     ids.sort();
     let before = ids.len();
@@ -221,7 +220,8 @@ async fn audit_only_records_and_forwards() {
     w.refuses(&user, "Insert", frame(&[0x1a]), Code::InvalidArgument).await;
 
     let metrics = admin(&w.server, "/metrics").await.1;
-    for (outcome, count) in [("would be denied", 4), ("would be unauthenticated", 2), ("denied", 1)] {
+    for (outcome, count) in [("would be denied", 4), ("would be unauthenticated", 2), ("denied", 1)]
+    {
         let line = format!("milvus_rbac_refusals_total{{outcome=\"{outcome}\"}} {count}");
         assert!(metrics.contains(&line), "{line}: {metrics}");
     }

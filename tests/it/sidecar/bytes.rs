@@ -134,8 +134,8 @@ impl RunOnceEach for TestRunner {
 
 fn metadata() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     let ascii = ("x-[a-z]{1,8}", "[!-~]([ -~]{0,20}[!-~])?").prop_map(|(k, v)| (k, v.into_bytes()));
-    let binary = ("x-[a-z]{1,8}-bin", "[A-Za-z0-9+/]{0,30}={0,2}")
-        .prop_map(|(k, v)| (k, v.into_bytes()));
+    let binary =
+        ("x-[a-z]{1,8}-bin", "[A-Za-z0-9+/]{0,30}={0,2}").prop_map(|(k, v)| (k, v.into_bytes()));
     let opaque = ("x-[a-z]{1,8}", prop::collection::vec(0x80u8..=0xff, 1..10));
     prop::collection::vec(prop_oneof![ascii, binary, opaque], 0..6)
 }
@@ -171,8 +171,11 @@ fn answers_come_through_as_they_are() {
             trailers.insert("grpc-status", code.into());
             trailers.insert("grpc-message", text.trim().parse().unwrap());
             // Bytes that are no frame at all, too: they are the client's to judge.
-            let reply =
-                Reply { headers: map(&first), body: body.clone().into(), trailers: Some(trailers.clone()) };
+            let reply = Reply {
+                headers: map(&first),
+                body: body.clone().into(),
+                trailers: Some(trailers.clone()),
+            };
             w.upstream.answers("Search", move |_| reply.clone());
             let answer = runtime.block_on(root.unary(&path("Search"), frame(&named("", "c1"))));
             assert_eq!(answer.body, body);
@@ -207,8 +210,7 @@ async fn several_messages_come_back_untouched() {
     let root = Raw::root(&w.server).await;
     let body = [&frame(b"one")[..], &[1, 0, 0, 0, 3], b"zip", &frame(b"")].concat();
     let trailers = headers(&[("grpc-status", "0")]);
-    let reply =
-        Reply { body: body.clone().into(), trailers: Some(trailers), ..Reply::default() };
+    let reply = Reply { body: body.clone().into(), trailers: Some(trailers), ..Reply::default() };
     w.upstream.answers("DumpMessages", move |_| reply.clone());
     let answer = root.unary(&path("DumpMessages"), frame(b"any")).await;
     assert_eq!((answer.code, &answer.body[..]), (Code::Ok, &body[..]));

@@ -160,7 +160,8 @@ async fn a_privilege_anywhere() {
 #[tokio::test]
 async fn administrators_alone() {
     let w = closed().await;
-    let groups = [("ClusterAdmin", "*", "*"), ("DatabaseAdmin", "*", "*"), ("CollectionAdmin", "*", "*")];
+    let groups =
+        [("ClusterAdmin", "*", "*"), ("DatabaseAdmin", "*", "*"), ("CollectionAdmin", "*", "*")];
     let user = w.user("u1", &groups).await;
     let admin = w.user("a1", &[]).await;
     w.does(bind("a1", "admin")).await;

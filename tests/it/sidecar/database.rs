@@ -109,12 +109,10 @@ async fn calls_on_the_instance_take_no_database_of_the_connection() {
 #[tokio::test]
 async fn what_moves_to_another_database_needs_them_all() {
     let w = Sidecar::new().await;
-    let rename = |from: &str, to: &str| {
-        [text(2, from), text(3, "c1"), text(4, "c2"), text(5, to)].concat()
-    };
-    let restore = |from: &str, to: &str| {
-        [text(3, from), text(4, "c1"), text(6, to), text(7, "c2")].concat()
-    };
+    let rename =
+        |from: &str, to: &str| [text(2, from), text(3, "c1"), text(4, "c2"), text(5, to)].concat();
+    let restore =
+        |from: &str, to: &str| [text(3, from), text(4, "c1"), text(6, to), text(7, "c2")].concat();
     type Message<'a> = &'a dyn Fn(&str, &str) -> Vec<u8>;
     let rows: [(&str, Message<'_>, (&str, &str)); 2] = [
         ("RenameCollection", &rename, ("db1", "db2")),

@@ -30,8 +30,8 @@ impl Drop for Dropped {
 }
 
 /// Both ends of a body.
-pub(super) fn pipe() -> (mpsc::Sender<Frame<Bytes>>, ReceiverStream<Result<Frame<Bytes>, tonic::Status>>)
-{
+pub(super) fn pipe()
+-> (mpsc::Sender<Frame<Bytes>>, ReceiverStream<Result<Frame<Bytes>, tonic::Status>>) {
     let (send, receive) = mpsc::channel::<Frame<Bytes>>(1);
     let (on, frames) = mpsc::channel(1);
     let mut receive = ReceiverStream::new(receive);
@@ -53,7 +53,8 @@ async fn deadlines_shrink_on_their_way() {
         let caller = root.with("grpc-timeout", sent.as_bytes());
         assert_eq!(caller.unary(&path("Search"), frame(&[])).await.code, Code::Ok);
         let call = w.upstream.call();
-        let left: u64 = call.header("grpc-timeout").unwrap().strip_suffix('u').unwrap().parse().unwrap();
+        let left: u64 =
+            call.header("grpc-timeout").unwrap().strip_suffix('u').unwrap().parse().unwrap();
         assert!(left < most && left > most - 1_000_000, "{sent}: {left}");
     }
     w.allows(&root, "Search", &[]).await;
@@ -141,9 +142,7 @@ async fn a_client_that_gives_up_an_answer_ends_it_upstream() {
     until("the answer is reset", async || gone.load(Ordering::SeqCst)).await;
 }
 
-pub(super) fn streamed(
-    frames: ReceiverStream<Result<Frame<Bytes>, tonic::Status>>,
-) -> Response {
+pub(super) fn streamed(frames: ReceiverStream<Result<Frame<Bytes>, tonic::Status>>) -> Response {
     let mut response = Response::new(axum::body::Body::new(StreamBody::new(frames)));
     response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
     response
@@ -160,7 +159,8 @@ async fn echo(request: Request) -> Response {
                 return;
             }
         }
-        let _ = send.send(Frame::trailers(headers(&[("grpc-status", "0"), ("x-end", "yes")]))).await;
+        let _ =
+            send.send(Frame::trailers(headers(&[("grpc-status", "0"), ("x-end", "yes")]))).await;
     });
     streamed(frames)
 }
@@ -172,7 +172,8 @@ async fn a_stream_goes_both_ways_while_it_lasts() {
     let user = w.user("u1", &[("UpdateReplicateConfiguration", "*", "*")]).await;
     let (send, frames) = pipe();
     let body = Body::new(StreamBody::new(frames));
-    let (mut answer, mut said) = (user.open(&path("CreateReplicateStream"), body).await.into_body(), Vec::new());
+    let (mut answer, mut said) =
+        (user.open(&path("CreateReplicateStream"), body).await.into_body(), Vec::new());
     for i in 0u8..50 {
         // Each is answered before the next one is sent; compressed ones are the upstream's to read.
         let message = [&[i % 2, 0, 0, 0, 2][..], &[i, i]].concat();
@@ -227,7 +228,8 @@ async fn large_inserts_pass_up_to_a_bound() {
     assert!(w.upstream.call().body == message, "it was changed");
     let denied = frame(&[named("", "c2"), text(5, vec![7; 8 << 20])].concat());
     w.refuses(&user, "Insert", denied, Code::PermissionDenied).await;
-    let answer = w.refuses(&user, "Insert", frame(&insert(65 << 20)), Code::ResourceExhausted).await;
+    let answer =
+        w.refuses(&user, "Insert", frame(&insert(65 << 20)), Code::ResourceExhausted).await;
     assert!(answer.text.starts_with("the request is larger than "), "{}", answer.text);
     w.allows(&user, "Insert", &insert(1)).await;
 }

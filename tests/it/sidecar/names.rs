@@ -6,9 +6,8 @@ use super::Sidecar;
 use super::fields::{named, text};
 use crate::rpc::raw::{Raw, frame};
 
-const PATHS: [&str; 12] = [
-    "/", "a/b", "../a", "..", ".", "a\\b", "\\", "a\0b", "\0", "a\nb", "c1/../c2", "/etc/passwd",
-];
+const PATHS: [&str; 12] =
+    ["/", "a/b", "../a", "..", ".", "a\\b", "\\", "a\0b", "\0", "a\nb", "c1/../c2", "/etc/passwd"];
 
 /// Where a name stands in a request.
 type Place = (&'static str, fn(&str) -> Vec<u8>);

@@ -81,9 +81,7 @@ impl Reply {
         let Self { headers, body, trailers } = self;
         let body = match trailers {
             None if body.is_empty() => Body::empty(),
-            trailers => {
-                Body::new(Full::new(body).with_trailers(async move { trailers.map(Ok) }))
-            }
+            trailers => Body::new(Full::new(body).with_trailers(async move { trailers.map(Ok) })),
         };
         let mut response = Response::new(body);
         response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
