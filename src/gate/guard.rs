@@ -17,8 +17,8 @@ use tracing::debug;
 use super::alias::Changing;
 use super::methods::{self, Answered, Method};
 use super::{
-    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, deadline, filter,
-    frame, not_served, peek, unknown,
+    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, Upstream, deadline,
+    filter, frame, not_served, peek, unknown,
 };
 use crate::model::visibility::Visible;
 use crate::rpc::status;
@@ -156,10 +156,16 @@ impl Gate {
         if matches!(visible, Visible::Every) {
             return Ok(answer);
         }
-        filter::shorten(method.row.name, answer, &visible).await
+        let shortened = filter::shorten(method.row.name, answer, &visible);
+        match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), shortened)
+                .await
+                .map_err(|_| Upstream::late())?,
+            None => shortened.await,
+        }
     }
 
-    fn upstream_of(&self, method: &Method) -> Result<&super::Upstream, Status> {
+    fn upstream_of(&self, method: &Method) -> Result<&Upstream, Status> {
         let upstream = self.upstream.as_deref().filter(|_| method.answered != Answered::Here);
         upstream.ok_or_else(|| not_served(method))
     }
