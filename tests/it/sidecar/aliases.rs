@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use milvus_rbac::rpc::proto::common::Status;
 use milvus_rbac::rpc::proto::service::*;
-use prost::Message;
 use tonic::Code;
 
 use super::fields::{named, text};
@@ -171,6 +170,23 @@ async fn names_are_looked_up_once_and_only_where_it_matters() {
     let long = frame(&named("", &"x".repeat(300)));
     assert_eq!(user.unary(&path("Search"), long).await.code, Code::PermissionDenied);
     assert_eq!(lookups(), before);
+}
+
+#[tokio::test]
+async fn one_request_does_not_have_many_names_looked_up() {
+    let w = Sidecar::new().await;
+    knows(&w.upstream, &[]);
+    let user = w.user("u1", &[("Flush", "default", "c1")]).await;
+    // Nothing that the grant had looked up counts any more.
+    w.allows(&Raw::root(&w.server).await, "CreateAlias", &alter("a", "c1")).await;
+    let before = w.upstream.lookups("DescribeAlias");
+    let many = |n: usize| (0..n).flat_map(|i| text(3, format!("x{i}"))).collect::<Vec<_>>();
+    w.denies(&user, "Flush", &[text(3, "c1"), many(1000)].concat()).await;
+    assert_eq!(w.upstream.lookups("DescribeAlias") - before, 2);
+    // Nor is more read of it than can be meant.
+    let root = Raw::root(&w.server).await;
+    w.allows(&root, "Flush", &many(65_536)).await;
+    w.refuses(&root, "Flush", frame(&many(65_537)), Code::InvalidArgument).await;
 }
 
 #[tokio::test]
