@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use milvus_rbac::rpc::proto::common::Status;
 use milvus_rbac::rpc::proto::service::*;
+use tokio::sync::Notify;
 use tonic::Code;
 
 use super::fields::{named, text};
@@ -96,30 +97,49 @@ async fn a_move_through_the_gate_is_in_force_for_the_next_call() {
 }
 
 #[tokio::test]
-async fn a_move_whose_client_does_not_wait_is_in_force_too() {
+async fn what_was_looked_up_during_a_move_does_not_outlast_it() {
     let w = Sidecar::new().await;
     let known = knows(&w.upstream, &[("default", "a", "c1")]);
     let user = w.user("u1", &[("Search", "default", "c1")]).await;
-    w.allows(&user, "Search", &named("", "a")).await;
-    let moved = known.clone();
-    w.upstream.serves("AlterAlias", move |_| {
-        moved.lock().unwrap().insert(("default".into(), "a".into()), "c2".into());
-        std::future::pending()
-    });
-    let root = Raw::root(&w.server).await;
-    let call =
-        tokio::spawn(
-            async move { root.unary(&path("AlterAlias"), frame(&alter("a", "c2"))).await },
-        );
-    let is_moved = async || known.lock().unwrap().values().all(|collection| collection == "c2");
-    until("moved", is_moved).await;
-    call.abort();
-    let took = until("denied", async || {
-        let answer = user.unary(&path("Search"), frame(&named("", "a"))).await;
-        answer.code == Code::PermissionDenied
-    })
-    .await;
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    // A client that waits for the end of the move, and one that gives up.
+    for waits in [true, false] {
+        known.lock().unwrap().insert(("default".into(), "a".into()), "c1".into());
+        w.allows(&Raw::root(&w.server).await, "CreateAlias", &alter("b", "c1")).await;
+        let (moved, began) = (known.clone(), Arc::new(Notify::new()));
+        let (go_on, arrived) = (Arc::new(Notify::new()), began.clone());
+        let goes_on = go_on.clone();
+        w.upstream.serves("AlterAlias", move |_| {
+            let (moved, goes_on) = (moved.clone(), goes_on.clone());
+            arrived.notify_one();
+            async move {
+                goes_on.notified().await;
+                moved.lock().unwrap().insert(("default".into(), "a".into()), "c2".into());
+                if !waits {
+                    std::future::pending().await
+                }
+                Reply::message(&Status::default()).into_response()
+            }
+        });
+        let root = Raw::root(&w.server).await;
+        let message = frame(&alter("a", "c2"));
+        let call = tokio::spawn(async move { root.unary(&path("AlterAlias"), message).await });
+        began.notified().await;
+        w.allows(&user, "Search", &named("", "a")).await;
+        go_on.notify_one();
+        if waits {
+            assert_eq!(call.await.unwrap().code, Code::Ok);
+            w.denies(&user, "Search", &named("", "a")).await;
+            continue;
+        }
+        until("moved", async || known.lock().unwrap().values().any(|name| name == "c2")).await;
+        call.abort();
+        let took = until("denied", async || {
+            let answer = user.unary(&path("Search"), frame(&named("", "a"))).await;
+            answer.code == Code::PermissionDenied
+        })
+        .await;
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    }
 }
 
 #[tokio::test]
@@ -146,6 +166,8 @@ async fn names_are_looked_up_once_and_only_where_it_matters() {
     let lookups = || w.upstream.lookups("DescribeAlias");
     // One for the grant.
     assert_eq!(lookups(), 1);
+    // Once the login is remembered, so that no more of them wait than may.
+    w.allows(&user, "GetVersion", &[]).await;
     let calls = (0..200).map(|_| {
         let (user, name) = (user.clone(), frame(&named("", "a")));
         tokio::spawn(async move { user.unary(&path("Search"), name).await.code })
