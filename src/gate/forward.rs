@@ -221,6 +221,11 @@ impl Upstream {
         Answer::read(answer).await?.message()
     }
 
+    /// The deadline passed.
+    pub(super) fn late() -> Status {
+        status::too_late("the upstream did not answer in time".to_owned())
+    }
+
     async fn send(
         &self,
         path: PathAndQuery,
@@ -228,12 +233,11 @@ impl Upstream {
         deadline: Option<Instant>,
         body: Body,
     ) -> Result<Response, Status> {
-        let late = || status::too_late("the upstream did not answer in time".to_owned());
         headers.insert(TE, HeaderValue::from_static("trailers"));
         if let Some(deadline) = deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(late());
+                return Err(Self::late());
             }
             headers.insert("grpc-timeout", super::deadline::header(left));
         }
@@ -255,9 +259,9 @@ impl Upstream {
             .ok_or_else(|| status::unavailable("there is no connection".to_owned()))?;
         let answered = client.request(request);
         let answered = match deadline {
-            Some(deadline) => {
-                tokio::time::timeout_at(deadline.into(), answered).await.map_err(|_| late())?
-            }
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), answered)
+                .await
+                .map_err(|_| Self::late())?,
             None => answered.await,
         };
         answered.map(|response| response.map(Body::new)).map_err(|e| {

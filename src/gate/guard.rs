@@ -17,9 +17,10 @@ use tracing::debug;
 use super::external::CHECK;
 use super::methods::{self, Answered, Method};
 use super::{
-    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, deadline, filter,
-    frame, not_served, peek, unknown,
+    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, Upstream, deadline,
+    filter, frame, not_served, peek, unknown,
 };
+use crate::model::visibility::Visible;
 use crate::rpc::status;
 use crate::telemetry;
 
@@ -155,26 +156,32 @@ impl Gate {
             frame.clone()
         };
         let body = Body::from(body);
-        let _forgets = self.forgetting(method);
-        let answer = self.upstream_of(method)?.forward(parts, connection, deadline, body).await;
-        let answer = answer?;
+        let forgetting = self.forgetting(method);
+        let answer = self.upstream_of(method)?.forward(parts, connection, deadline, body).await?;
+        drop(forgetting);
         if caller.sees_all {
             return Ok(answer);
         }
         let visible = match method.row.name {
             "ListDatabases" => caller.visible_databases(),
             "ShowCollections" => {
-                let message = frame::message(frame)?;
-                let named =
-                    peek::field(message, method.row.database).map_err(|e| status::malformed(&e))?;
                 caller.visible_collections(&caller.database_or_own(named.to_owned()))
             }
             _ => return Ok(answer),
         };
-        filter::shorten(method.row.name, answer, &visible).await
+        if matches!(visible, Visible::Every) {
+            return Ok(answer);
+        }
+        let shortened = filter::shorten(method.row.name, answer, &visible);
+        match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), shortened)
+                .await
+                .map_err(|_| Upstream::late())?,
+            None => shortened.await,
+        }
     }
 
-    fn upstream_of(&self, method: &Method) -> Result<&super::Upstream, Status> {
+    fn upstream_of(&self, method: &Method) -> Result<&Upstream, Status> {
         let upstream = self.upstream.as_deref().filter(|_| method.answered != Answered::Here);
         upstream.ok_or_else(|| not_served(method))
     }

@@ -287,7 +287,15 @@ impl Gate {
         }
         let mut names = Vec::with_capacity(asked.names.len());
         for name in &asked.names {
-            names.push(NameOf::Resolved(aliases.resolve(asked.database, name).await));
+            let name = aliases.resolve(asked.database, name).await;
+            // One that is denied decides: no caller has more looked up than may be acted on.
+            let snapshot = self.engine.snapshot();
+            let denied = !asked.on(&snapshot, user, &[&*name]).is_allowed();
+            names.push(NameOf::Resolved(name));
+            if denied {
+                identity.check(&snapshot.state)?;
+                return Ok((snapshot, names));
+            }
         }
         let snapshot = self.engine.snapshot();
         identity.check(&snapshot.state)?;

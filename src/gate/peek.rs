@@ -7,6 +7,9 @@ use prost::encoding::{
     DecodeContext, WireType, check_wire_type, decode_key, decode_varint, skip_field,
 };
 
+/// The most names in one field: a large message has room for millions, each of which is decided on.
+const MAX_NAMES: usize = 65_536;
+
 /// Bytes that are no protobuf message.
 #[derive(Debug)]
 pub(super) struct Malformed(String);
@@ -61,7 +64,16 @@ fn visit<'a>(
 /// The values of a string field that repeats.
 pub(super) fn strings<'a>(message: &'a [u8], path: &[u32]) -> Result<Vec<&'a str>, Malformed> {
     let mut all = Vec::new();
-    visit(message, path, &mut |text| all.push(text))?;
+    let mut count = 0_usize;
+    visit(message, path, &mut |text| {
+        count += 1;
+        if count <= MAX_NAMES {
+            all.push(text);
+        }
+    })?;
+    if count > MAX_NAMES {
+        return Err(Malformed(format!("field {path:?} holds more than {MAX_NAMES} names")));
+    }
     Ok(all)
 }
 

@@ -29,9 +29,10 @@ impl Drop for Dropped {
     }
 }
 
+pub(super) type Frames = ReceiverStream<Result<Frame<Bytes>, tonic::Status>>;
+
 /// Both ends of a body.
-pub(super) fn pipe()
--> (mpsc::Sender<Frame<Bytes>>, ReceiverStream<Result<Frame<Bytes>, tonic::Status>>) {
+pub(super) fn pipe() -> (mpsc::Sender<Frame<Bytes>>, Frames) {
     let (send, receive) = mpsc::channel::<Frame<Bytes>>(1);
     let (on, frames) = mpsc::channel(1);
     let mut receive = ReceiverStream::new(receive);
@@ -84,6 +85,23 @@ async fn an_upstream_that_hangs_meets_the_deadline() {
     let took = started.elapsed();
     assert!(took > Duration::from_millis(250) && took < Duration::from_secs(3), "{took:?}");
     until("the upstream's call ends", async || gone.load(Ordering::SeqCst)).await;
+}
+
+#[tokio::test]
+async fn a_listing_that_breaks_off_meets_the_deadline() {
+    let w = Sidecar::new().await;
+    w.upstream.serves("ListDatabases", |_| {
+        let (send, frames) = pipe();
+        tokio::spawn(async move {
+            send.send(Frame::data(frame(b"abc").slice(..6))).await.unwrap();
+            send.closed().await;
+        });
+        async move { streamed(frames) }
+    });
+    let user = w.user("u1", &[]).await;
+    let caller = user.with("grpc-timeout", b"0000000300m");
+    let answer = caller.unary(&path("ListDatabases"), frame(&[])).await;
+    assert_eq!(answer.code, Code::DeadlineExceeded, "{}", answer.text);
 }
 
 #[tokio::test]
@@ -142,7 +160,7 @@ async fn a_client_that_gives_up_an_answer_ends_it_upstream() {
     until("the answer is reset", async || gone.load(Ordering::SeqCst)).await;
 }
 
-pub(super) fn streamed(frames: ReceiverStream<Result<Frame<Bytes>, tonic::Status>>) -> Response {
+pub(super) fn streamed(frames: Frames) -> Response {
     let mut response = Response::new(axum::body::Body::new(StreamBody::new(frames)));
     response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
     response

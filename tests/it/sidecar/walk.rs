@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tonic::Code;
 
 use super::Sidecar;
+use super::fields::named;
 use super::upstream::Upstream;
 use crate::rpc::raw::{Raw, frame, methods};
 
@@ -100,4 +101,24 @@ async fn what_no_proto_declares_goes_nowhere() {
     let answer = root.unary("/milvus.proto.milvus.MilvusService/Search?x=Insert", frame(&[])).await;
     assert_eq!(answer.code, Code::Ok);
     assert!(w.upstream.call().path.ends_with("/Search"));
+}
+
+#[tokio::test]
+async fn grants_and_revokes_are_in_force_for_the_next_call() {
+    let w = Sidecar::new().await;
+    let user = w.user("u1", &[]).await;
+    let message = named("", "c1");
+    for _ in 0..200 {
+        w.denies(&user, "Search", &message).await;
+        w.grant("u1", ("Search", "default", "c1")).await;
+        w.allows(&user, "Search", &message).await;
+        w.revoke("u1", ("Search", "default", "c1")).await;
+    }
+}
+
+#[tokio::test]
+async fn with_authorization_off_all_pass_and_access_control_stays_here() {
+    let w = Sidecar::with(&["--authorization", "off"]).await;
+    let anonymous = Raw::anonymous(&w.server).await;
+    assert_eq!(passed(&w.upstream, &anonymous, Code::PermissionDenied).await.len(), 149);
 }
