@@ -104,21 +104,21 @@ const ADMINISTRATORS: [&str; 2] = ["/segments/describe", "/quotacenter/describe"
 const BODY: &str = r#" { "collectionName":"c1", "partitionName":"p1","partitionNames":["p1"],
     "aliasName":"a1", "newCollectionName":"c2","jobId":"1","schema":{"fields":[{"x":1.50}]} } "#;
 
-fn change(server: &Server, path: &str, body: Value) {
+fn change(server: &Server, path: &str, body: &Value) {
     expect(&post(server, path, &body.to_string()), r#"{"code":0,"data":{}}"#);
 }
 
 /// A server whose `public` may nothing, with `u1` who holds the empty `r1`.
 fn prepared(flags: &[&str]) -> Server {
     let server = Server::start(flags);
-    change(&server, "/users/create", json!({"userName": "u1", "password": "passw0rd"}));
-    change(&server, "/roles/create", json!({"roleName": "r1"}));
-    change(&server, "/users/grant_role", json!({"userName": "u1", "roleName": "r1"}));
+    change(&server, "/users/create", &json!({"userName": "u1", "password": "passw0rd"}));
+    change(&server, "/roles/create", &json!({"roleName": "r1"}));
+    change(&server, "/users/grant_role", &json!({"userName": "u1", "roleName": "r1"}));
     let grants = post(&server, "/roles/describe", r#"{"roleName":"public","dbName":"*"}"#).json();
     for grant in grants["data"].as_array().unwrap() {
         let mut revoke = grant.clone();
         revoke["roleName"] = json!("public");
-        change(&server, "/roles/revoke_privilege", revoke);
+        change(&server, "/roles/revoke_privilege", &revoke);
     }
     server
 }
@@ -127,7 +127,7 @@ fn operate(server: &Server, what: &str, privilege: &str, database: &str, collect
     change(
         server,
         &format!("/roles/{what}_privilege_v2"),
-        json!({"roleName": "r1", "privilege": privilege, "dbName": database, "collectionName": collection}),
+        &json!({"roleName": "r1", "privilege": privilege, "dbName": database, "collectionName": collection}),
     );
 }
 
