@@ -27,7 +27,7 @@ impl Gate {
         body: Body,
         limit: usize,
     ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-        self.read_until(body, limit + frame::HEAD, frame::is_whole).await
+        self.read_until(body, limit, frame::HEAD, frame::is_whole).await
     }
 
     /// Reads a request of whatever kind, to its end.
@@ -39,13 +39,14 @@ impl Gate {
         body: Body,
         limit: usize,
     ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-        self.read_until(body, limit, |_| false).await
+        self.read_until(body, limit, 0, |_| false).await
     }
 
     async fn read_until(
         &self,
         mut body: Body,
         limit: usize,
+        head: usize,
         complete: fn(&[u8]) -> bool,
     ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
         let no_room = |_| status::overloaded("too many large requests at once, try again later");
@@ -61,7 +62,7 @@ impl Gate {
                 let Some(part) = part else { break };
                 let part = part.map_err(|e| status::malformed(&e))?;
                 let Ok(data) = part.into_data() else { continue };
-                if read.len() + data.len() > limit {
+                if read.len() + data.len() > limit + head {
                     return Err(status::too_large(limit));
                 }
                 let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
