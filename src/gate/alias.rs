@@ -9,7 +9,7 @@ use moka::future::Cache;
 use prost::Message;
 use tracing::warn;
 
-use super::forward::Upstream;
+use super::forward::{QUESTION_TIME, Upstream};
 use crate::model::name::{MAX_NAME, shortened};
 use crate::rpc::proto::service::{DescribeAliasRequest, DescribeAliasResponse};
 
@@ -18,8 +18,6 @@ const DESCRIBE_ALIAS: &str = "/milvus.proto.milvus.MilvusService/DescribeAlias";
 const AGE: Duration = Duration::from_secs(3);
 /// Names that are remembered.
 const NAMES: u64 = 10_000;
-/// How long a lookup may take.
-const LOOKUP_TIME: Duration = Duration::from_secs(2);
 
 /// A name in a database, as looked up in an epoch.
 type Key = (u64, Box<str>, Box<str>);
@@ -86,7 +84,7 @@ impl Aliases {
             DescribeAliasRequest { db_name: database.to_owned(), alias: alias.to_owned() };
         let message = request.encode_to_vec();
         let asked = self.upstream.ask(DESCRIBE_ALIAS, &message);
-        let answer = tokio::time::timeout(LOOKUP_TIME, asked).await;
+        let answer = tokio::time::timeout(QUESTION_TIME, asked).await;
         let answer = match answer {
             Ok(Ok(answer)) => answer,
             // A Milvus without aliases.

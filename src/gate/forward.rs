@@ -16,10 +16,13 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use prost::Message;
 use tokio::sync::watch;
 use tonic::{Code, Status};
 use tracing::{info, warn};
 
+use super::peek;
+use crate::rpc::proto::service::DescribeCollectionRequest;
 use crate::rpc::status;
 
 /// HTTP/2 connections to the upstream; each carries many calls.
@@ -36,8 +39,13 @@ const PING_TIME: Duration = Duration::from_secs(5);
 /// How often the upstream is asked how it does, and how long it may take to say so.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const PROBE_TIME: Duration = Duration::from_secs(2);
+/// How long it may take to answer a question of the gate.
+pub(super) const QUESTION_TIME: Duration = Duration::from_secs(2);
+const DESCRIBE_COLLECTION: &str = "/milvus.proto.milvus.MilvusService/DescribeCollection";
+/// `DescribeCollectionResponse`: `collectionID`.
+const DESCRIBED_ID: u32 = 3;
 /// The largest answer that the gate itself reads.
-const MAX_ANSWER: usize = 64 << 20;
+const MAX_ANSWER: usize = 16 << 20;
 
 /// Metadata that concerns one connection alone, or that a client must not be able to send on:
 /// `sourceid` made older versions of Milvus skip authentication.
@@ -200,13 +208,35 @@ impl Upstream {
             }
             Credentials::Passthrough => {
                 if let Some(value) = head.headers.get(AUTHORIZATION) {
-                    headers.insert(AUTHORIZATION, value.clone());
+                    let mut value = value.clone();
+                    value.set_sensitive(true);
+                    headers.insert(AUTHORIZATION, value);
                 }
             }
         }
         // What decided was the path alone.
         let path = PathAndQuery::try_from(head.uri.path()).map_err(|e| status::malformed(&e))?;
         self.send(path, headers, deadline, body).await
+    }
+
+    /// Whether it answers what the gate asks for its own ends: not where it wants the login of a
+    /// caller.
+    pub(super) fn can_be_asked(&self) -> bool {
+        !matches!(self.credentials, Credentials::Passthrough)
+    }
+
+    /// The id of the collection of that name.
+    pub(super) async fn id_of(&self, database: &str, collection: &str) -> Result<u64, Status> {
+        let request = DescribeCollectionRequest {
+            db_name: database.to_owned(),
+            collection_name: collection.to_owned(),
+            ..Default::default()
+        };
+        let message = request.encode_to_vec();
+        let asked = self.ask(DESCRIBE_COLLECTION, &message);
+        let answer =
+            tokio::time::timeout(QUESTION_TIME, asked).await.map_err(|_| Self::late())??;
+        peek::id(&answer, DESCRIBED_ID).map_err(|e| status::malformed(&e))
     }
 
     /// Asks the upstream something for the gate's own ends; returns the message of the answer.

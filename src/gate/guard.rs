@@ -76,7 +76,6 @@ impl Gate {
     ) -> Result<Response, Status> {
         let (mut parts, body) = request.into_parts();
         if self.forwards(method) && !is_protobuf(&parts.headers) {
-            // What is behind the gate may have another way to read it.
             return Err(status::malformed(&"its content type is not application/grpc"));
         }
         let deadline = deadline::moment(&parts.headers);
@@ -187,7 +186,9 @@ impl Gate {
     }
 }
 
-fn is_protobuf(headers: &HeaderMap) -> bool {
+/// Whether the messages of a call are what the gate can read: what is behind it may know other
+/// encodings too.
+pub(super) fn is_protobuf(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     types.next().is_some_and(|t| t == "application/grpc" || t == "application/grpc+proto")
         && types.next().is_none()

@@ -43,6 +43,7 @@ use crate::model::visibility::{Visible, visible_collections, visible_databases};
 use crate::passwords::Passwords;
 use crate::rpc::status;
 use crate::storage::Revision;
+
 use audit::{Audit, Subject};
 use decide::Asked;
 use methods::{Access, Answered, Method};
@@ -52,7 +53,7 @@ pub const MAX_MESSAGE: usize = 64 << 20;
 /// The largest of those that are answered here, but for backups that are restored.
 const MAX_SMALL_MESSAGE: usize = 4 << 20;
 /// Bytes of requests that are held at a time.
-const MAX_HELD: usize = 256 << 20;
+const MAX_HELD: usize = 512 << 20;
 /// How long a call without a deadline waits for a revision.
 const REVISION_WAIT: Duration = Duration::from_secs(10);
 /// How long a call waits for one at most.
@@ -132,7 +133,7 @@ pub struct Gate {
     upstream: Option<Arc<Upstream>>,
     aliases: Option<Arc<Aliases>>,
     audit: Audit,
-    /// Bytes of requests that may still be taken.
+    /// Where requests are held while they arrive and are answered.
     room: Arc<Semaphore>,
 }
 
@@ -145,7 +146,8 @@ impl Gate {
         upstream: Option<Arc<Upstream>>,
         options: Options,
     ) -> Self {
-        let aliases = upstream.clone().filter(|_| options.resolve_aliases);
+        let aliases =
+            upstream.clone().filter(|upstream| options.resolve_aliases && upstream.can_be_asked());
         Self {
             engine,
             passwords,
@@ -194,10 +196,7 @@ impl Gate {
         message: &[u8],
     ) -> Result<Caller, Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
-        if database.len() > MAX_NAME {
-            return Err(status::malformed(&"dbname is not the name of a database"));
-        }
-        let database = if database.is_empty() { DEFAULT_DATABASE } else { database };
+        let database = connection_database(database)?;
         if self.forwards(method) {
             decide::check_names(method, database, message)?;
         }
@@ -237,7 +236,10 @@ impl Gate {
             ),
             Access::Anywhere(_) | Access::Authenticated | Access::Administrators => None,
         };
-        let Some(asked) = asked.filter(|asked| !asked.is_free()) else {
+        let Some(mut asked) = asked.filter(|asked| !asked.is_free()) else {
+            let named = peek::field(message, method.row.database);
+            let named = named.map_err(|e| status::malformed(&e))?;
+            let database = if named.is_empty() { database } else { named };
             let subject = Subject { database, ..subject(method, user, &snapshot) };
             return match decide::nameless(method, &snapshot, user) {
                 Decision::Allowed(reason) => {
@@ -250,6 +252,10 @@ impl Gate {
                 }
             };
         };
+        let holds_some = asked.id != 0 && asked.anywhere(&snapshot, user);
+        if asked.id != 0 && !(holds_some && self.is_id_of_name(&asked).await) {
+            asked.go_by_id();
+        }
         let (snapshot, names) = self.named(identity, &asked, snapshot).await?;
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
         let decision = asked.on(&snapshot, user, &names);
@@ -302,6 +308,15 @@ impl Gate {
         Ok((snapshot, names))
     }
 
+    /// Whether the upstream knows the collection that a call names by the id beside the name.
+    async fn is_id_of_name(&self, asked: &Asked<'_>) -> bool {
+        let (Some(upstream), [name]) = (&self.upstream, asked.names.as_slice()) else {
+            return false;
+        };
+        let asked_for = upstream.id_of(asked.database, name).await;
+        asked_for.is_ok_and(|id| id == asked.id)
+    }
+
     /// Records a refusal; refuses, unless the call goes to the upstream and refusals are only
     /// recorded.
     fn refuse(
@@ -342,6 +357,17 @@ impl Gate {
                 "revision {wanted} was asked for, and {reached} was reached in time"
             ))
         })
+    }
+}
+
+/// The database of a connection that names one, or none.
+fn connection_database(named: &str) -> Result<&str, Status> {
+    match named {
+        "" => Ok(DEFAULT_DATABASE),
+        _ if named.len() > MAX_NAME => {
+            Err(status::malformed(&"dbname is not the name of a database"))
+        }
+        _ => Ok(named),
     }
 }
 
