@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderMap;
-use axum::middleware::from_fn_with_state;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tonic::service::Routes;
@@ -210,12 +209,19 @@ fn add_reflection(routes: Routes) -> Result<Routes, String> {
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 
-/// gRPC behind its gate, and REST for everything else.
+/// gRPC behind its gate, and REST for everything else. The gate stands before the router, which
+/// calls that are forwarded need not pay for.
 fn data_router(routes: Routes, gate: Arc<Gate>, rest: Router) -> Router {
-    let grpc = routes.into_axum_router().layer(from_fn_with_state(gate, gate::guard));
+    let grpc = routes.into_axum_router();
     Router::new().fallback_service(tower::service_fn(move |request: axum::extract::Request| {
-        let mut router = if is_grpc(request.headers()) { grpc.clone() } else { rest.clone() };
-        async move { tower::Service::call(&mut router, request).await }
+        let (gate, grpc, mut rest) = (gate.clone(), grpc.clone(), rest.clone());
+        async move {
+            if is_grpc(request.headers()) {
+                Ok(gate::guard(&gate, grpc, request).await)
+            } else {
+                tower::Service::call(&mut rest, request).await
+            }
+        }
     }))
 }
 

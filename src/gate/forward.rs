@@ -1,10 +1,8 @@
 //! The Milvus behind the gate: where calls go that are allowed and not answered here. What goes
 //! through is bytes in both directions; nothing is read, changed or kept.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,29 +11,16 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::BodyExt;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use prost::Message;
 use tokio::sync::watch;
 use tonic::{Code, Status};
 use tracing::{info, warn};
 
+use super::connections::{Connections, Content};
 use super::peek;
 use crate::rpc::proto::service::DescribeCollectionRequest;
 use crate::rpc::status;
 
-/// HTTP/2 connections to the upstream; each carries many calls.
-const CONNECTIONS: usize = 4;
-/// What is taken of an answer before its reader takes it, and of all answers on a connection. Calls
-/// share a connection: with room for too few answers, readers that stand still would stop all others.
-const ANSWER_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 256 << 20;
-/// How long connecting may take.
-const CONNECT_TIME: Duration = Duration::from_secs(2);
-/// How often a connection is asked whether it is still there, and how long it may take to say so.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-const PING_TIME: Duration = Duration::from_secs(5);
 /// How often the upstream is asked how it does, and how long it may take to say so.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const PROBE_TIME: Duration = Duration::from_secs(2);
@@ -109,8 +94,7 @@ impl Credentials {
 /// An upstream, connected to when it is first needed. Cheap to use from many tasks at a time.
 #[derive(Debug)]
 pub struct Upstream {
-    clients: Vec<Client<HttpConnector, Body>>,
-    next: AtomicUsize,
+    connections: Connections,
     authority: Authority,
     credentials: Credentials,
     ready: watch::Sender<bool>,
@@ -119,24 +103,8 @@ pub struct Upstream {
 impl Upstream {
     /// The upstream at `authority`, `HOST:PORT`.
     pub fn new(authority: Authority, credentials: Credentials) -> Self {
-        let client = |_| {
-            let mut connector = HttpConnector::new();
-            connector.set_nodelay(true);
-            connector.set_connect_timeout(Some(CONNECT_TIME));
-            Client::builder(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .pool_timer(TokioTimer::new())
-                .http2_only(true)
-                .http2_initial_stream_window_size(ANSWER_WINDOW)
-                .http2_initial_connection_window_size(CONNECTION_WINDOW)
-                .http2_keep_alive_interval(PING_INTERVAL)
-                .http2_keep_alive_timeout(PING_TIME)
-                .http2_keep_alive_while_idle(true)
-                .build(connector)
-        };
         Self {
-            clients: (0..CONNECTIONS).map(client).collect(),
-            next: AtomicUsize::new(0),
+            connections: Connections::new(authority.clone()),
             authority,
             credentials,
             ready: watch::channel(false).0,
@@ -189,7 +157,7 @@ impl Upstream {
         head: &Parts,
         connection: &str,
         deadline: Option<Instant>,
-        body: Body,
+        content: Content,
     ) -> Result<Response, Status> {
         let mut headers = head.headers.clone();
         for name in DROPPED {
@@ -216,7 +184,7 @@ impl Upstream {
         }
         // What decided was the path alone.
         let path = PathAndQuery::try_from(head.uri.path()).map_err(|e| status::malformed(&e))?;
-        self.send(path, headers, deadline, body).await
+        self.send(path, headers, deadline, content).await
     }
 
     /// Whether it answers what the gate asks for its own ends: not where it wants the login of a
@@ -247,7 +215,8 @@ impl Upstream {
             headers.insert(AUTHORIZATION, value.clone());
         }
         let path = PathAndQuery::from_static(path);
-        let answer = self.send(path, headers, None, Body::from(super::frame::of(message))).await?;
+        let content = Content::Whole(super::frame::of(message));
+        let answer = self.send(path, headers, None, content).await?;
         Answer::read(answer).await?.message()
     }
 
@@ -261,7 +230,7 @@ impl Upstream {
         path: PathAndQuery,
         mut headers: HeaderMap,
         deadline: Option<Instant>,
-        body: Body,
+        content: Content,
     ) -> Result<Response, Status> {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         if let Some(deadline) = deadline {
@@ -276,26 +245,21 @@ impl Upstream {
         uri.authority = Some(self.authority.clone());
         uri.path_and_query = Some(path);
         let uri = Uri::from_parts(uri).map_err(|e| status::malformed(&e))?;
-        let mut request = Request::new(body);
+        let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
 
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let client = self
-            .clients
-            .get(turn % CONNECTIONS)
-            .ok_or_else(|| status::unavailable("there is no connection".to_owned()))?;
-        let answered = client.request(request);
+        let answered = self.connections.send(request, content);
         let answered = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), answered)
                 .await
                 .map_err(|_| Self::late())?,
             None => answered.await,
         };
-        answered.map(|response| response.map(Body::new)).map_err(|e| {
-            warn!(error = %with_causes(&e), "a call did not reach the upstream");
+        answered.map_err(|error| {
+            warn!(error, "a call did not reach the upstream");
             status::unavailable("the upstream Milvus does not answer".to_owned())
         })
     }

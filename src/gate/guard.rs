@@ -1,19 +1,20 @@
 //! The layer around all gRPC services.
 
-use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
+use tower::Service as _;
 use tracing::debug;
 
+use super::connections::Content;
 use super::external::CHECK;
 use super::methods::{self, Answered, Method};
 use super::{
@@ -27,28 +28,32 @@ use crate::telemetry;
 /// Calls whose answers are shortened to what the caller may see.
 const FILTERED: [&str; 2] = ["ListDatabases", "ShowCollections"];
 
-/// Lets a call through to the services or to the upstream, or refuses it.
-pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+/// The user of requests without one.
+const NOBODY: &str = "";
+
+/// Lets a call through to the `services` or to the upstream, or refuses it.
+pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response {
     let started = Instant::now();
-    let revision = gate.revision();
     let path = request.uri().path();
     let (name, mut response) = if let Some(method) = methods::find(path) {
-        let response = gate.pass(method, request, next).await;
+        let response = gate.pass(method, request, services).await;
         (method.row.name, response.unwrap_or_else(Status::into_http))
     } else if gate.options.ext_authz && path == CHECK {
         let (parts, body) = request.into_parts();
-        let response = match gate.read(body, MAX_MESSAGE).await {
-            Ok((frame, _room)) => next.run(Request::from_parts(parts, Body::from(frame))).await,
+        let response = match gate.read(NOBODY, body, MAX_MESSAGE).await {
+            Ok((frame, _room)) => {
+                answer(services, Request::from_parts(parts, Body::from(frame))).await
+            }
             Err(refusal) => refusal.into_http(),
         };
         ("Check", response)
     } else if path.starts_with("/grpc.health.v1.Health/") {
-        ("Health", next.run(request).await)
+        ("Health", answer(services, request).await)
     } else if path.starts_with("/grpc.reflection.") {
         // Its streams are short questions about the protos; they need an identity and no more.
         let response =
             match gate.identify(request.headers(), Login::from_grpc(request.headers())).await {
-                Ok(_) => next.run(request).await,
+                Ok(_) => answer(services, request).await,
                 Err(refusal) => refusal.into_http(),
             };
         ("Reflection", response)
@@ -59,7 +64,7 @@ pub async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) 
     let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
     // Strangers need not know how much happens here.
     if code != Code::Unauthenticated && !response.headers().contains_key(status::REVISION) {
-        response.headers_mut().insert(status::REVISION, HeaderValue::from(revision));
+        response.headers_mut().insert(status::REVISION, HeaderValue::from(gate.revision()));
     }
     debug!(method = name, ?code, "answered");
     telemetry::called(name, code as i32, started.elapsed());
@@ -72,7 +77,7 @@ impl Gate {
         &self,
         method: &'static Method,
         request: Request,
-        next: Next,
+        services: Router,
     ) -> Result<Response, Status> {
         let (mut parts, body) = request.into_parts();
         if self.forwards(method) && !is_protobuf(&parts.headers) {
@@ -86,11 +91,14 @@ impl Gate {
         if method.row.streaming {
             // One would wait in vain for the end of a stream; what these need is not in a message.
             self.admit(&identity, &connection, path, &[]).await?;
-            return self.upstream_of(method)?.forward(&parts, &connection, None, body).await;
+            return self
+                .upstream_of(method)?
+                .forward(&parts, &connection, None, Content::Stream(body))
+                .await;
         }
         let large = self.forwards(method) || method.row.name == "RestoreRBAC";
         let limit = if large { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
-        let (frame, _room) = self.read(body, limit).await?;
+        let (frame, _room) = self.read(&identity.user, body, limit).await?;
         let message = frame::message(&frame)?;
         let caller = self.admit(&identity, &connection, path, message).await?;
         if self.forwards(method) {
@@ -106,7 +114,7 @@ impl Gate {
         }
         parts.extensions.insert(caller);
         // INVARIANT: the bytes checked are the bytes that the service decodes.
-        Ok(next.run(Request::from_parts(parts, Body::from(frame))).await)
+        Ok(answer(services, Request::from_parts(parts, Body::from(frame))).await)
     }
 
     /// Who calls. Where refusals are only recorded, a wrong login is one of them.
@@ -154,10 +162,14 @@ impl Gate {
         } else {
             frame.clone()
         };
-        let body = Body::from(body);
         let forgetting = self.forgetting(method);
-        let answer = self.upstream_of(method)?.forward(parts, connection, deadline, body).await?;
+        let content = Content::Whole(body);
+        let upstream = self.upstream_of(method)?;
+        let mut answer = upstream.forward(parts, connection, deadline, content).await?;
         drop(forgetting);
+        // Chained gates have revisions of their own.
+        let revision = HeaderValue::from(caller.snapshot.revision);
+        answer.headers_mut().insert(status::REVISION, revision);
         if caller.sees_all {
             return Ok(answer);
         }
@@ -192,6 +204,10 @@ pub(super) fn is_protobuf(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     types.next().is_some_and(|t| t == "application/grpc" || t == "application/grpc+proto")
         && types.next().is_none()
+}
+
+async fn answer(mut services: Router, request: Request) -> Response {
+    services.call(request).await.unwrap_or_else(|never| match never {})
 }
 
 /// The database that the connection is for; empty if it names none.

@@ -5,6 +5,7 @@ mod alias;
 mod arrival;
 mod audit;
 mod classes;
+mod connections;
 mod deadline;
 mod decide;
 mod external;
@@ -31,7 +32,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::Semaphore;
 use tonic::Status;
 
 use crate::authz::{Decision, deciding_grant};
@@ -44,6 +44,7 @@ use crate::passwords::Passwords;
 use crate::rpc::status;
 use crate::storage::Revision;
 
+use arrival::Room;
 use audit::{Audit, Subject};
 use decide::Asked;
 use methods::{Access, Answered, Method};
@@ -134,7 +135,7 @@ pub struct Gate {
     aliases: Option<Arc<Aliases>>,
     audit: Audit,
     /// Where requests are held while they arrive and are answered.
-    room: Arc<Semaphore>,
+    room: Room,
 }
 
 impl Gate {
@@ -156,7 +157,7 @@ impl Gate {
             upstream,
             aliases: aliases.map(|upstream| Arc::new(Aliases::new(upstream))),
             audit: Audit::new(options.audit_allowed),
-            room: Arc::new(Semaphore::new(MAX_HELD)),
+            room: Room::new(MAX_HELD),
         }
     }
 

@@ -147,7 +147,7 @@ impl Rest {
         if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(Refusal::too_large(MAX_BODY));
         }
-        let (bytes, _room) = self.gate.read_all(std::mem::take(body), MAX_BODY).await?;
+        let (bytes, _room) = self.gate.read_all(&identity, std::mem::take(body), MAX_BODY).await?;
         let body = Body::bind(route, &bytes)?;
         // The body's database counts where the route has one.
         let own = route.fields.iter().any(|f| f.key == "dbName" && f.kind == Kind::Text);

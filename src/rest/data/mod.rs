@@ -47,7 +47,8 @@ impl Rest {
         if body.size_hint().lower() > MAX_MESSAGE as u64 {
             return Err(Refusal::too_large(MAX_MESSAGE));
         }
-        let (bytes, _room) = self.gate.read_all(std::mem::take(body), MAX_MESSAGE).await?;
+        let (bytes, _room) =
+            self.gate.read_all(&identity, std::mem::take(body), MAX_MESSAGE).await?;
         let object = Object::read(&bytes)?;
         let from_body = object.text("dbName")?;
         let from_header = if from_body.is_empty() { super::database(&parts.headers) } else { "" };
