@@ -109,6 +109,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Waits until the client has said enough to tell HTTP/1 from HTTP/2: hyper itself waits for ever.
 async fn spoken(stream: &TcpStream) -> Version {
     let mut first = [0; PREFACE.len()];
+    let mut pause = Duration::from_millis(5);
     loop {
         let Ok(length) = stream.peek(&mut first).await else { return Version::HTTP_11 };
         let said = first.get(..length).unwrap_or_default();
@@ -119,7 +120,8 @@ async fn spoken(stream: &TcpStream) -> Version {
             return Version::HTTP_11;
         }
         // Readable already, so `peek` would not wait for more.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
 

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Semaphore;
 use tonic::Status;
 use tracing::warn;
 
@@ -19,6 +20,8 @@ use crate::rpc::status;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
+/// Calls that wait for the upstream at a time.
+const CALLS: usize = 512;
 /// How long a connection is kept that nobody uses.
 const IDLE_TIME: Duration = Duration::from_secs(15);
 /// Headers of one connection alone that answers may carry.
@@ -37,6 +40,8 @@ pub struct RestUpstream {
     client: Client<HttpConnector, Body>,
     authority: Authority,
     credentials: Credentials,
+    /// Calls that may still be sent: each takes a connection.
+    places: Semaphore,
 }
 
 impl RestUpstream {
@@ -50,7 +55,7 @@ impl RestUpstream {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
             .build(connector);
-        Self { client, authority, credentials }
+        Self { client, authority, credentials, places: Semaphore::new(CALLS) }
     }
 
     /// Sends a call on that was allowed for `database`. What the client said about that in its
@@ -90,6 +95,10 @@ impl RestUpstream {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_parts(uri).map_err(|e| status::malformed(&e))?;
         *request.headers_mut() = carried;
+        let _place = self
+            .places
+            .try_acquire()
+            .map_err(|_| status::overloaded("too many REST calls at once, try again later"))?;
         let answer = self.client.request(request).await.map_err(|e| {
             warn!(error = %with_causes(&e), "a call did not reach the upstream's REST");
             status::unavailable("the upstream Milvus does not answer".to_owned())

@@ -67,8 +67,9 @@ async fn rewrite(
     answer: Response,
     change: impl FnOnce(&mut Map<String, Value>) -> Option<()>,
 ) -> Result<Response, Refusal> {
-    let unreadable =
-        || status::unavailable("the upstream's answer cannot be read, and is not shown".to_owned());
+    let unreadable = || {
+        status::unimplemented("the upstream's answer cannot be read, and is not shown".to_owned())
+    };
     let (mut head, body) = answer.into_parts();
     let body = Limited::new(body, MAX_MESSAGE).collect().await.map_err(|_| unreadable())?;
     let mut envelope: Map<String, Value> =

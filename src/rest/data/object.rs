@@ -14,6 +14,9 @@ use crate::model::name::shortened;
 /// Far more keys than any route has.
 const MAX_KEYS: usize = 256;
 
+/// The most names in one list.
+const MAX_NAMES: usize = 65_536;
+
 /// A JSON object whose keys cannot be mistaken for each other; they are kept in lower case.
 #[derive(Debug)]
 pub(super) struct Object<'a>(BTreeMap<String, &'a RawValue>);
@@ -40,7 +43,11 @@ impl<'a> Object<'a> {
 
     /// A list of texts; empty if there is none.
     pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, Refusal> {
-        Ok(self.value::<Vec<String>>(key, "a list of strings")?.unwrap_or_default())
+        let texts = self.value::<Vec<String>>(key, "a list of strings")?.unwrap_or_default();
+        if texts.len() > MAX_NAMES {
+            return Err(bad(&format_args!("error: {key} holds more than {MAX_NAMES} names")));
+        }
+        Ok(texts)
     }
 
     /// An object.

@@ -1,8 +1,10 @@
 //! The methods whose requests carry no privilege option: each with just its stated privilege.
 
+use milvus_rbac::rpc::proto::service::DescribeCollectionRequest;
 use tonic::Code;
 
 use super::fields::{number, text};
+use super::upstream::Reply;
 use super::{Grant, Sidecar};
 use crate::rpc::raw::{Raw, frame};
 use crate::rpc::requests::bind;
@@ -81,8 +83,14 @@ async fn a_privilege_on_the_named_collection() {
 }
 
 #[tokio::test]
-async fn an_id_alone_needs_the_privilege_on_every_database() {
+async fn an_id_needs_the_privilege_on_every_database_unless_it_is_that_of_the_name() {
     let w = closed().await;
+    // The upstream knows c1 alone, by 7.
+    w.upstream.answers("DescribeCollection", |call| {
+        let request: DescribeCollectionRequest = call.message();
+        let known = request.collection_name == "c1" && request.db_name == "default";
+        Reply::ok(if known { &[0x18, 7] } else { &[] })
+    });
     let row = async |method: &str, privilege: &str, id: Vec<u8>, name: Vec<u8>| {
         let user = |suffix: &str| format!("{}_{suffix}", method.to_lowercase());
         let one = w.user(&user("one"), &[(privilege, "default", "c1")]).await;
@@ -91,11 +99,17 @@ async fn an_id_alone_needs_the_privilege_on_every_database() {
         w.denies(&one, method, &id).await;
         w.denies(&here, method, &id).await;
         w.allows(&all, method, &id).await;
-        // A name beside it counts instead; an id of 0 is none.
         w.allows(&one, method, &[&id[..], &name].concat()).await;
         w.allows(&one, method, &name).await;
-        let zero: Vec<u8> = id.iter().map(|byte| if *byte == 7 { 0 } else { *byte }).collect();
-        w.allows(&here, method, &zero).await;
+        let with = |value: u8| -> Vec<u8> {
+            id.iter().map(|byte| if *byte == 7 { value } else { *byte }).collect()
+        };
+        // Some versions of Milvus look at the id alone.
+        w.denies(&one, method, &[&with(8)[..], &name].concat()).await;
+        w.denies(&one, method, &[&id[..], &with(8), &name].concat()).await;
+        w.allows(&all, method, &[&with(8)[..], &name].concat()).await;
+        // 0 is none.
+        w.allows(&here, method, &with(0)).await;
     };
     row("GetReplicas", "GetLoadState", number(2, 7), text(4, "c1")).await;
     row("ManualCompaction", "Compaction", number(1, 7), text(4, "c1")).await;
