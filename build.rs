@@ -75,7 +75,7 @@ fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
 
 /// Where a request names things that are kept under their names.
 fn names(request: &MessageDescriptor) -> Vec<Vec<u32>> {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 15] = [
         "db_name",
         "dbName",
         "newDBName",
@@ -91,6 +91,8 @@ fn names(request: &MessageDescriptor) -> Vec<Vec<u32>> {
         "partition_names",
         // Of HybridSearch: searches, which have names of their own.
         "requests",
+        // Of FlushAll: databases with their collections.
+        "flush_targets",
     ];
     let mut paths = Vec::new();
     for field in request.fields().filter(|field| NAMES.contains(&field.name())) {

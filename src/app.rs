@@ -23,7 +23,7 @@ use crate::listener::Port;
 use crate::model::command::Command;
 use crate::model::state::ROOT;
 use crate::passwords::Passwords;
-use crate::rest;
+use crate::rest::{self, RestUpstream};
 use crate::rpc::proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use crate::rpc::proto::service::client_telemetry_service_server::{
     ClientTelemetryServiceServer, SERVICE_NAME as TELEMETRY,
@@ -70,6 +70,10 @@ pub async fn run(config: Config) -> Result<(), String> {
 
     let (stop, stopping) = watch::channel(false);
     let (reporter, health) = tonic_health::server::health_reporter();
+    let behind_rest = config.upstream.as_ref().and_then(|u| {
+        let authority = u.rest.clone()?;
+        Some(RestUpstream::new(authority, u.credentials.clone()))
+    });
     let upstream = config.upstream.map(|u| Arc::new(Upstream::new(u.authority, u.credentials)));
     let ready = upstream.as_ref().map(|upstream| {
         let upstream = upstream.clone();
@@ -86,7 +90,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     ));
     let behind = Behind { ready: ready.clone(), aliases: gate.aliases() };
     let service = Service::new(engine.clone(), passwords, groups, clock, behind);
-    let rest = rest::router(gate.clone(), service.clone());
+    let rest = rest::router(gate.clone(), service.clone(), behind_rest);
     let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
         .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
         .add_service(health);

@@ -26,7 +26,7 @@
 //! 4. Each change raises the revision by one; every answer carries it as `milvus-rbac-revision`.
 //! 5. Closed by default: a method without a classification is refused, and a password check never
 //!    tells whether the user exists.
-//! 6. The bytes that are checked are the bytes that are served.
+//! 6. The bytes that are checked are the bytes that are served, or forwarded.
 //! 7. Nothing that a client sends is unbounded.
 //!
 //! # The path of a grant
@@ -36,6 +36,13 @@
 //! [`model::command::Command`] of it. The [`engine`]'s writer plans it against the newest state,
 //! commits the changes to the [`storage`], compiles the role that changed, publishes the next
 //! snapshot and answers. The next call is decided on that snapshot.
+//!
+//! # The path of a search
+//!
+//! As a sidecar nothing of the data is kept here. [`gate`] verifies the credentials and reads the whole
+//! message, of which it decodes the names of database and collection alone; an alias is looked up in the
+//! Milvus behind. It decides on the newest snapshot, and sends the very bytes on. The answer passes
+//! through as it comes, at the pace of its reader.
 
 pub mod admin;
 pub mod app;

@@ -1,11 +1,14 @@
 //! Ports: accepting connections, serving HTTP/1.1 and HTTP/2 on them, and letting go of them.
 
+mod late;
+
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Version;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -13,6 +16,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tracing::{debug, warn};
+
+use late::Punctual;
 
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS: usize = 10_000;
@@ -58,6 +63,7 @@ impl Port {
     ) -> bool {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let graceful = GracefulShutdown::new();
+        let stopping = stop.clone();
         let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
         loop {
             let next = async {
@@ -69,11 +75,17 @@ impl Port {
                 (accepted, place) = next => match accepted {
                     Ok((stream, _)) => {
                         let (app, watcher) = (app.clone(), graceful.watcher());
+                        let mut stopping = stopping.clone();
                         tokio::spawn(async move {
-                            if tokio::time::timeout(HEAD_TIME, spoken(&stream)).await.is_err() {
-                                return;
-                            }
-                            if let Err(e) = watcher.watch(connection(stream, app)).await {
+                            // Those who have said nothing have nothing to wait for.
+                            let said = tokio::select! {
+                                biased;
+                                said = tokio::time::timeout(HEAD_TIME, spoken(&stream)) => said.ok(),
+                                _ = stopping.wait_for(|stop| *stop) => None,
+                            };
+                            let Some(version) = said else { return };
+                            let connection = connection(stream, version, stopping, app);
+                            if let Err(e) = watcher.watch(connection).await {
                                 debug!(error = %e, "a connection broke");
                             }
                             drop(place);
@@ -92,25 +104,36 @@ impl Port {
     }
 }
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// Waits until the client has said enough to tell HTTP/1 from HTTP/2: hyper itself waits for ever.
-async fn spoken(stream: &TcpStream) {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+async fn spoken(stream: &TcpStream) -> Version {
     let mut first = [0; PREFACE.len()];
+    let mut pause = Duration::from_millis(5);
     loop {
-        let Ok(length) = stream.peek(&mut first).await else { return };
+        let Ok(length) = stream.peek(&mut first).await else { return Version::HTTP_11 };
         let said = first.get(..length).unwrap_or_default();
-        if length == 0 || length == PREFACE.len() || !PREFACE.starts_with(said) {
-            return;
+        if said == PREFACE {
+            return Version::HTTP_2;
+        }
+        if length == 0 || !PREFACE.starts_with(said) {
+            return Version::HTTP_11;
         }
         // Readable already, so `peek` would not wait for more.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
 
 type Connection =
-    auto::Connection<'static, TokioIo<TcpStream>, TowerToHyperService<Router>, TokioExecutor>;
+    auto::Connection<'static, TokioIo<Punctual>, TowerToHyperService<Router>, TokioExecutor>;
 
-fn connection(stream: TcpStream, app: Router) -> Connection {
+fn connection(
+    stream: TcpStream,
+    version: Version,
+    stopping: watch::Receiver<bool>,
+    app: Router,
+) -> Connection {
     // Small answers would wait for the client's acknowledgement of the one before.
     if let Err(e) = stream.set_nodelay(true) {
         debug!(error = %e, "cannot set nodelay");
@@ -124,5 +147,10 @@ fn connection(stream: TcpStream, app: Router) -> Connection {
         .max_concurrent_streams(STREAMS)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIME);
+    let stream = if version == Version::HTTP_2 {
+        Punctual::http2(stream, stopping, PREFACE.len())
+    } else {
+        Punctual::http1(stream, stopping)
+    };
     builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).into_owned()
 }

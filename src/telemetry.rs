@@ -73,12 +73,14 @@ pub async fn keep_metrics(metrics: PrometheusHandle) {
     }
 }
 
+/// A method, and the number of a gRPC status.
+type Outcome = (&'static str, i32);
+
 /// Counts a call; `code` is the number of its gRPC status.
 pub fn called(method: &'static str, code: i32, took: Duration) {
     thread_local! {
         // Finding these by their labels costs more than counting.
-        static KNOWN: RefCell<HashMap<(&'static str, i32), (Counter, Histogram)>> =
-            RefCell::default();
+        static KNOWN: RefCell<HashMap<Outcome, (Counter, Histogram)>> = RefCell::default();
     }
     KNOWN.with_borrow_mut(|known| {
         let (calls, seconds) = known.entry((method, code)).or_insert_with(|| {

@@ -68,7 +68,8 @@ fn message(path: &str) -> Bytes {
     /// Zeroes, after the head of a frame.
     static ANSWER: [u8; 5 + KIB] = {
         let mut frame = [0; 5 + KIB];
-        frame[3] = (KIB >> 8) as u8;
+        let [.., high, low] = KIB.to_be_bytes();
+        (frame[3], frame[4]) = (high, low);
         frame
     };
     match path.rsplit('/').next() {

@@ -9,7 +9,7 @@ use moka::future::Cache;
 use prost::Message;
 use tracing::warn;
 
-use super::forward::Upstream;
+use super::forward::{QUESTION_TIME, Upstream};
 use crate::model::name::{MAX_NAME, shortened};
 use crate::rpc::proto::service::{DescribeAliasRequest, DescribeAliasResponse};
 
@@ -18,11 +18,19 @@ const DESCRIBE_ALIAS: &str = "/milvus.proto.milvus.MilvusService/DescribeAlias";
 const AGE: Duration = Duration::from_secs(3);
 /// Names that are remembered.
 const NAMES: u64 = 10_000;
-/// How long a lookup may take.
-const LOOKUP_TIME: Duration = Duration::from_secs(2);
 
 /// A name in a database, as looked up in an epoch.
 type Key = (u64, Box<str>, Box<str>);
+
+/// See [`Aliases::forgetting`].
+#[derive(Debug)]
+pub struct Forgetting(Arc<Aliases>);
+
+impl Drop for Forgetting {
+    fn drop(&mut self) {
+        self.0.forget();
+    }
+}
 
 /// Names as the upstream knows them.
 #[derive(Debug)]
@@ -42,9 +50,15 @@ impl Aliases {
     }
 
     /// Forgets all names.
-    pub(super) fn forget(&self) {
+    fn forget(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.known.invalidate_all();
+    }
+
+    /// Forgets all names when it is dropped: even a call that failed, or that nobody waited for,
+    /// may have changed something.
+    pub(super) fn forgetting(self: &Arc<Self>) -> Forgetting {
+        Forgetting(self.clone())
     }
 
     /// The collection that `name` stands for in `database`; the name itself if it is no alias, or
@@ -70,7 +84,7 @@ impl Aliases {
             DescribeAliasRequest { db_name: database.to_owned(), alias: alias.to_owned() };
         let message = request.encode_to_vec();
         let asked = self.upstream.ask(DESCRIBE_ALIAS, &message);
-        let answer = tokio::time::timeout(LOOKUP_TIME, asked).await;
+        let answer = tokio::time::timeout(QUESTION_TIME, asked).await;
         let answer = match answer {
             Ok(Ok(answer)) => answer,
             // A Milvus without aliases.

@@ -1,14 +1,16 @@
 //! Requests as they arrive: read whole, within bounds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use tokio::sync::OwnedSemaphorePermit;
+use moka::sync::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
-use super::{Gate, frame};
+use super::{Gate, Identity, frame};
 use crate::rpc::status;
 
 /// How long a request may take to arrive.
@@ -19,18 +21,63 @@ const END: Duration = Duration::from_millis(20);
 
 /// How many times the size of what has arrived is made room for.
 const GROWTH: usize = 16;
+/// Users whose share of the room is remembered.
+const SHARES: u64 = 100_000;
+
+/// A place where requests are held: so many bytes at a time in all, and a third of them for one
+/// user, so that nobody keeps the others out.
+#[derive(Debug)]
+pub(super) struct Room {
+    all: Arc<Semaphore>,
+    share: usize,
+    shares: Cache<String, Arc<Semaphore>>,
+}
+
+/// Bytes that are held until this is dropped.
+#[derive(Debug, Default)]
+pub struct Held(Vec<OwnedSemaphorePermit>);
+
+impl Room {
+    pub(super) fn new(bytes: usize) -> Self {
+        let shares = Cache::builder().max_capacity(SHARES).time_to_idle(2 * ARRIVAL).build();
+        Self { all: Arc::new(Semaphore::new(bytes)), share: bytes / 3, shares }
+    }
+
+    fn of(&self, user: &str) -> [Arc<Semaphore>; 2] {
+        let share = self.shares.get_with_by_ref(user, || Arc::new(Semaphore::new(self.share)));
+        [share, self.all.clone()]
+    }
+}
+
+impl Held {
+    /// Takes so many bytes more from each of `rooms`.
+    fn add(&mut self, rooms: &[Arc<Semaphore>], bytes: usize) -> Result<(), Status> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        for (place, room) in rooms.iter().enumerate() {
+            let more = room.clone().try_acquire_many_owned(bytes).map_err(|_| {
+                status::overloaded("too many large requests at once, try again later")
+            })?;
+            match self.0.get_mut(place) {
+                Some(held) => held.merge(more),
+                None => self.0.push(more),
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Gate {
-    /// Reads a request of one message, within its limit and the room that is left.
+    /// Reads a request of one message, within its limit and the room that is left for `user`.
     ///
     /// # Errors
     /// It is too large, for itself or beside the others, breaks off, or takes too long.
     pub(super) async fn read(
         &self,
+        user: &str,
         body: Body,
         limit: usize,
-    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-        self.read_until(body, limit + frame::HEAD, frame::is_whole).await
+    ) -> Result<(Bytes, Held), Status> {
+        self.read_until(user, body, limit, frame::HEAD, frame::is_whole).await
     }
 
     /// Reads a request of whatever kind, to its end.
@@ -39,20 +86,23 @@ impl Gate {
     /// The same.
     pub async fn read_all(
         &self,
+        identity: &Identity,
         body: Body,
         limit: usize,
-    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-        self.read_until(body, limit, |_| false).await
+    ) -> Result<(Bytes, Held), Status> {
+        self.read_until(&identity.user, body, limit, 0, |_| false).await
     }
 
     async fn read_until(
         &self,
+        user: &str,
         mut body: Body,
         limit: usize,
+        head: usize,
         complete: fn(&[u8]) -> bool,
-    ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-        let no_room = |_| status::overloaded("too many large requests at once, try again later");
-        let mut room = self.room.clone().try_acquire_many_owned(0).map_err(no_room)?;
+    ) -> Result<(Bytes, Held), Status> {
+        let rooms = self.room.of(user);
+        let mut room = Held::default();
         let mut read = Arrived::default();
         let arrive = async {
             loop {
@@ -68,12 +118,11 @@ impl Gate {
                 if data.is_empty() {
                     continue;
                 }
-                if read.bytes().len() + data.len() > limit {
+                if read.bytes().len() + data.len() > limit + head {
                     return Err(status::too_large(limit));
                 }
-                let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
-                room.merge(self.room.clone().try_acquire_many_owned(bytes).map_err(no_room)?);
-                read.add(data, limit);
+                room.add(&rooms, data.len())?;
+                read.add(data, limit + head);
             }
             Ok(())
         };

@@ -28,9 +28,10 @@ const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// How often a connection is asked whether it is still there, and how long it may take to say so.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIME: Duration = Duration::from_secs(5);
-/// Bytes of answers that may be on their way before they are read, for a call and in all.
-const CALL_WINDOW: u32 = 2 << 20;
-const CONNECTION_WINDOW: u32 = 5 << 20;
+/// What is taken of an answer before its reader takes it, and of all answers on a connection. Calls
+/// share a connection: with room for too few answers, readers that stand still would stop all others.
+const CALL_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 20;
 
 /// What is sent.
 pub(super) enum Content {

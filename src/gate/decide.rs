@@ -21,6 +21,9 @@ pub(super) struct Asked<'m> {
     /// The objects, at least one; the empty name is none in particular.
     pub(super) names: Vec<&'m str>,
     own_role: &'m str,
+    /// The id of a collection that is told beside its name, 0 for none. Some versions of Milvus look
+    /// at the id, others at the name.
+    pub(super) id: u64,
 }
 
 impl<'m> Asked<'m> {
@@ -38,25 +41,31 @@ impl<'m> Asked<'m> {
         let moves = requirement.target_database != 0
             && or_connection(peek::field(message, requirement.target_database)?) != database;
         let cluster = requirement.privilege.level() == Some(Level::Cluster);
-        let mut names = match requirement.many {
+        let names = match requirement.many {
             true => peek::strings(message, &requirement.names)?,
             false => vec![peek::string(message, &requirement.names)?],
         };
-        // An id may be that of any collection of any database. A name beside it counts instead,
-        // but where both may repeat.
-        let by_id = peek::is_set(message, method.row.id)?
-            && (requirement.many || names.iter().all(|name| name.is_empty()));
-        if by_id || names.is_empty() {
-            // All collections of the scope.
-            names = vec![""];
-        }
-        Ok(Self {
+        let id = peek::id(message, method.row.id)?;
+        let mut asked = Self {
             requirement,
             database,
-            scope: if moves || cluster || by_id { ANY } else { database },
-            names,
+            scope: if moves || cluster { ANY } else { database },
+            // No name means all of the database.
+            names: if names.is_empty() { vec![""] } else { names },
             own_role: peek::string(message, requirement.own_role)?,
-        })
+            id,
+        };
+        if id != 0 && (requirement.many || asked.names.iter().all(|name| name.is_empty())) {
+            asked.go_by_id();
+        }
+        Ok(asked)
+    }
+
+    /// What is asked for is all collections of all databases: the id may be that of any.
+    pub(super) fn go_by_id(&mut self) {
+        self.scope = ANY;
+        self.names = vec![""];
+        self.id = 0;
     }
 
     /// Whether every authenticated caller may.
@@ -128,14 +137,18 @@ impl<'m> Asked<'m> {
 /// collections in folders of their names.
 pub(super) fn check_names(method: &Method, connection: &str, message: &[u8]) -> Result<(), Status> {
     check_name(connection)?;
-    for path in method.row.names {
-        let names = peek::strings(message, path).map_err(|e| status::malformed(&e))?;
-        names.into_iter().try_for_each(check_name)?;
-    }
-    Ok(())
+    let mut refused = Ok(());
+    let seen = peek::each(message, method.row.names, &mut |name| {
+        if refused.is_ok() {
+            refused = check_name(name);
+        }
+        Ok(())
+    });
+    seen.map_err(|e| status::malformed(&e))?;
+    refused
 }
 
-fn check_name(name: &str) -> Result<(), Status> {
+pub(super) fn check_name(name: &str) -> Result<(), Status> {
     if name.contains(['/', '\\']) || name.contains(char::is_control) || matches!(name, "." | "..") {
         let name = shortened(name);
         return Err(status::malformed(&format_args!("`{name}` is not the name of anything")));
@@ -150,6 +163,7 @@ pub(super) fn nameless<'a>(method: &Method, snapshot: &'a Snapshot, user: &str) 
         Access::Authenticated => Decision::Allowed(Reason::Authenticated),
         Access::Administrators => policy.decide_on_administration(state, user),
         Access::Anywhere(privileges) => policy.decide_anywhere(state, user, privileges),
+        // Only where nothing is named that would need it.
         Access::Privileged(requirement) if requirement.only_if_named => {
             Decision::Allowed(Reason::Authenticated)
         }

@@ -4,13 +4,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::{Code, Request, Response, Status};
 
-use super::guard::header_database;
-use super::{Gate, Login, decide, frame, methods, unknown};
-use crate::model::state::DEFAULT_DATABASE;
+use super::guard::{header_database, is_protobuf};
+use super::{Gate, Login, connection_database, decide, frame, methods, unknown};
 use crate::rpc::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
 use crate::rpc::proto::envoy::service::auth::v3::authorization_server::Authorization;
 use crate::rpc::proto::envoy::service::auth::v3::check_response::HttpResponse;
@@ -39,8 +38,7 @@ impl External {
         let HttpRequest { headers, path, raw_body } =
             http.ok_or_else(|| status::malformed(&"there is no HTTP request in it"))?;
         let headers = as_headers(headers)?;
-        let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
-        if !headers.get(CONTENT_TYPE).is_some_and(is_grpc) {
+        if !is_protobuf(&headers) {
             return Err(status::denied("only gRPC calls are decided".to_owned()));
         }
         let method = methods::find(&path).ok_or_else(|| unknown(&path))?;
@@ -51,8 +49,7 @@ impl External {
             ));
         }
         let message = if method.row.streaming { &[] } else { frame::message(&raw_body)? };
-        let connection = header_database(&headers)?;
-        let database = if connection.is_empty() { DEFAULT_DATABASE } else { connection };
+        let database = connection_database(header_database(&headers)?)?;
         decide::check_names(method, database, message)?;
         self.0.decided(method, &identity, database, message).await.map(|_| ())
     }

@@ -36,8 +36,12 @@ pub(super) async fn shorten(
         };
         frame::of(&shortened.map_err(|_| unreadable(()))?)
     };
-    let body = Full::new(body).with_trailers(async move { trailers.map(Ok) });
-    let mut response = Response::from_parts(head, Body::new(body));
+    let body = match trailers {
+        Some(trailers) => Body::new(Full::new(body).with_trailers(async { Some(Ok(trailers)) })),
+        // A status that stands in the head ends the answer there: no frame may follow it.
+        None => Body::from(body),
+    };
+    let mut response = Response::from_parts(head, body);
     response.headers_mut().remove(http::header::CONTENT_LENGTH);
     Ok(response)
 }

@@ -11,22 +11,30 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::BodyExt;
+use prost::Message;
 use tokio::sync::watch;
 use tonic::{Code, Status};
 use tracing::{info, warn};
 
 use super::connections::{Connections, Content};
+use super::peek;
+use crate::rpc::proto::service::DescribeCollectionRequest;
 use crate::rpc::status;
 
 /// How often the upstream is asked how it does, and how long it may take to say so.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const PROBE_TIME: Duration = Duration::from_secs(2);
+/// How long it may take to answer a question of the gate.
+pub(super) const QUESTION_TIME: Duration = Duration::from_secs(2);
+const DESCRIBE_COLLECTION: &str = "/milvus.proto.milvus.MilvusService/DescribeCollection";
+/// `DescribeCollectionResponse`: `collectionID`.
+const DESCRIBED_ID: u32 = 3;
 /// The largest answer that the gate itself reads.
-const MAX_ANSWER: usize = 64 << 20;
+const MAX_ANSWER: usize = 16 << 20;
 
 /// Metadata that concerns one connection alone, or that a client must not be able to send on:
 /// `sourceid` made older versions of Milvus skip authentication.
-const DROPPED: [&str; 11] = [
+pub const DROPPED: [&str; 11] = [
     "authorization",
     "connection",
     "content-length",
@@ -47,8 +55,8 @@ pub enum Credentials {
     None,
     /// Those of the caller.
     Passthrough,
-    /// These, ready to be sent.
-    Own(HeaderValue),
+    /// These, ready to be sent: over gRPC, and over REST.
+    Own(HeaderValue, HeaderValue),
 }
 
 impl std::fmt::Debug for Credentials {
@@ -56,7 +64,7 @@ impl std::fmt::Debug for Credentials {
         f.write_str(match self {
             Self::None => "None",
             Self::Passthrough => "Passthrough",
-            Self::Own(_) => "Own",
+            Self::Own(..) => "Own",
         })
     }
 }
@@ -64,10 +72,22 @@ impl std::fmt::Debug for Credentials {
 impl Credentials {
     /// `login` is `user:password`; none if it is not.
     pub fn own(login: &str) -> Option<Self> {
+        let header = |text: String| {
+            let mut value = HeaderValue::try_from(text).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        };
         let encoded = login.contains(':').then(|| STANDARD.encode(login))?;
-        let mut value = HeaderValue::try_from(encoded).ok()?;
-        value.set_sensitive(true);
-        Some(Self::Own(value))
+        Some(Self::Own(header(encoded)?, header(format!("Bearer {login}"))?))
+    }
+
+    /// What the upstream is shown over REST, where the caller showed `callers`.
+    pub fn over_rest<'a>(&'a self, callers: Option<&'a HeaderValue>) -> Option<&'a HeaderValue> {
+        match self {
+            Self::None => None,
+            Self::Own(_, value) => Some(value),
+            Self::Passthrough => callers,
+        }
     }
 }
 
@@ -151,56 +171,79 @@ impl Upstream {
         }
         match &self.credentials {
             Credentials::None => {}
-            Credentials::Own(value) => {
+            Credentials::Own(value, _) => {
                 headers.insert(AUTHORIZATION, value.clone());
             }
             Credentials::Passthrough => {
                 if let Some(value) = head.headers.get(AUTHORIZATION) {
-                    headers.insert(AUTHORIZATION, value.clone());
+                    let mut value = value.clone();
+                    value.set_sensitive(true);
+                    headers.insert(AUTHORIZATION, value);
                 }
             }
         }
-        let path = head.uri.path_and_query().cloned();
+        // What decided was the path alone.
+        let path = PathAndQuery::try_from(head.uri.path()).map_err(|e| status::malformed(&e))?;
         self.send(path, headers, deadline, content).await
+    }
+
+    /// Whether it answers what the gate asks for its own ends: not where it wants the login of a
+    /// caller.
+    pub(super) fn can_be_asked(&self) -> bool {
+        !matches!(self.credentials, Credentials::Passthrough)
+    }
+
+    /// The id of the collection of that name.
+    pub(super) async fn id_of(&self, database: &str, collection: &str) -> Result<u64, Status> {
+        let request = DescribeCollectionRequest {
+            db_name: database.to_owned(),
+            collection_name: collection.to_owned(),
+            ..Default::default()
+        };
+        let message = request.encode_to_vec();
+        let asked = self.ask(DESCRIBE_COLLECTION, &message);
+        let answer =
+            tokio::time::timeout(QUESTION_TIME, asked).await.map_err(|_| Self::late())??;
+        peek::id(&answer, DESCRIBED_ID).map_err(|e| status::malformed(&e))
     }
 
     /// Asks the upstream something for the gate's own ends; returns the message of the answer.
     pub(super) async fn ask(&self, path: &'static str, message: &[u8]) -> Result<Vec<u8>, Status> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        if let Credentials::Own(value) = &self.credentials {
+        if let Credentials::Own(value, _) = &self.credentials {
             headers.insert(AUTHORIZATION, value.clone());
         }
         let path = PathAndQuery::from_static(path);
-        let answer =
-            self.send(Some(path), headers, None, Content::Whole(super::frame::of(message))).await?;
-        let answer = Answer::read(answer).await?;
-        match answer.status {
-            Some(status) if status.code() != Code::Ok => Err(status),
-            _ => super::frame::message(&answer.body).map(<[u8]>::to_vec),
-        }
+        let content = Content::Whole(super::frame::of(message));
+        let answer = self.send(path, headers, None, content).await?;
+        Answer::read(answer).await?.message()
+    }
+
+    /// The deadline passed.
+    pub(super) fn late() -> Status {
+        status::too_late("the upstream did not answer in time".to_owned())
     }
 
     async fn send(
         &self,
-        path: Option<PathAndQuery>,
+        path: PathAndQuery,
         mut headers: HeaderMap,
         deadline: Option<Instant>,
         content: Content,
     ) -> Result<Response, Status> {
-        let late = || status::too_late("the upstream did not answer in time".to_owned());
         headers.insert(TE, HeaderValue::from_static("trailers"));
         if let Some(deadline) = deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(late());
+                return Err(Self::late());
             }
             headers.insert("grpc-timeout", super::deadline::header(left));
         }
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(Scheme::HTTP);
         uri.authority = Some(self.authority.clone());
-        uri.path_and_query = path;
+        uri.path_and_query = Some(path);
         let uri = Uri::from_parts(uri).map_err(|e| status::malformed(&e))?;
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
@@ -210,9 +253,9 @@ impl Upstream {
 
         let answered = self.connections.send(request, content);
         let answered = match deadline {
-            Some(deadline) => {
-                tokio::time::timeout_at(deadline.into(), answered).await.map_err(|_| late())?
-            }
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), answered)
+                .await
+                .map_err(|_| Self::late())?,
             None => answered.await,
         };
         answered.map_err(|error| {
@@ -246,13 +289,21 @@ impl Answer {
             .or_else(|| trailers.as_ref().and_then(Status::from_header_map));
         Ok(Self { head, body: read.to_bytes(), trailers, status })
     }
+
+    /// The one message of a call that went well.
+    pub(super) fn message(self) -> Result<Vec<u8>, Status> {
+        match self.status {
+            Some(status) if status.code() != Code::Ok => Err(status),
+            _ => super::frame::message(&self.body).map(<[u8]>::to_vec),
+        }
+    }
 }
 
 fn database_header(name: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(name).ok().filter(|name| !name.is_empty())
 }
 
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

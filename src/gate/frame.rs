@@ -38,17 +38,23 @@ pub(super) fn announced(frame: &[u8]) -> usize {
 
 /// The frame of `message`.
 pub(super) fn of(message: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(HEAD + message.len());
-    frame.put_u8(0);
-    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    frame.put_slice(message);
-    frame.freeze()
+    of_parts(&[message])
 }
 
 /// The frame of `message` with a text added, which counts as the field of that number.
 pub(super) fn with_text(message: &[u8], field: u32, text: &str) -> Bytes {
-    let mut extended = Vec::with_capacity(message.len() + text.len() + 16);
-    extended.extend_from_slice(message);
-    prost::encoding::string::encode(field, &text.to_owned(), &mut extended);
-    of(&extended)
+    let mut added = Vec::with_capacity(text.len() + 16);
+    prost::encoding::string::encode(field, &text.to_owned(), &mut added);
+    of_parts(&[message, &added])
+}
+
+fn of_parts(parts: &[&[u8]]) -> Bytes {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut frame = BytesMut::with_capacity(HEAD + length);
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    for part in parts {
+        frame.put_slice(part);
+    }
+    frame.freeze()
 }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
@@ -17,23 +18,29 @@ use super::connections::Content;
 use super::external::CHECK;
 use super::methods::{self, Answered, Method};
 use super::{
-    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, deadline, filter,
-    frame, not_served, peek, unknown,
+    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, Upstream, deadline,
+    filter, frame, not_served, peek, unknown,
 };
+use crate::model::visibility::Visible;
 use crate::rpc::status;
 use crate::telemetry;
+
+/// Calls whose answers are shortened to what the caller may see.
+const FILTERED: [&str; 2] = ["ListDatabases", "ShowCollections"];
+
+/// The user of requests without one.
+const NOBODY: &str = "";
 
 /// Lets a call through to the `services` or to the upstream, or refuses it.
 pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response {
     let started = Instant::now();
-    let revision = gate.revision();
     let path = request.uri().path();
     let (name, mut response) = if let Some(method) = methods::find(path) {
         let response = gate.pass(method, request, services).await;
         (method.row.name, response.unwrap_or_else(Status::into_http))
     } else if gate.options.ext_authz && path == CHECK {
         let (parts, body) = request.into_parts();
-        let response = match gate.read(body, MAX_MESSAGE).await {
+        let response = match gate.read(NOBODY, body, MAX_MESSAGE).await {
             Ok((frame, _room)) => {
                 answer(services, Request::from_parts(parts, Body::from(frame))).await
             }
@@ -57,7 +64,7 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
     let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
     // Strangers need not know how much happens here.
     if code != Code::Unauthenticated && !response.headers().contains_key(status::REVISION) {
-        response.headers_mut().insert(status::REVISION, HeaderValue::from(revision));
+        response.headers_mut().insert(status::REVISION, HeaderValue::from(gate.revision()));
     }
     debug!(method = name, ?code, "answered");
     telemetry::called(name, code as i32, started.elapsed());
@@ -73,8 +80,12 @@ impl Gate {
         services: Router,
     ) -> Result<Response, Status> {
         let (mut parts, body) = request.into_parts();
+        if self.forwards(method) && !is_protobuf(&parts.headers) {
+            return Err(status::malformed(&"its content type is not application/grpc"));
+        }
         let deadline = deadline::moment(&parts.headers);
-        let identity = self.identified(method, &parts.headers).await?;
+        let login = Login::from_grpc(&parts.headers);
+        let identity = self.identified(method, &parts.headers, login).await?;
         let connection = header_database(&parts.headers)?.to_owned();
         let path = parts.uri.path();
         if method.row.streaming {
@@ -87,10 +98,14 @@ impl Gate {
         }
         let large = self.forwards(method) || method.row.name == "RestoreRBAC";
         let limit = if large { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
-        let (frame, _room) = self.read(body, limit).await?;
+        let (frame, _room) = self.read(&identity.user, body, limit).await?;
         let message = frame::message(&frame)?;
         let caller = self.admit(&identity, &connection, path, message).await?;
         if self.forwards(method) {
+            if FILTERED.contains(&method.row.name) {
+                // It is read here, so it must not come compressed.
+                parts.headers.remove("grpc-accept-encoding");
+            }
             let answer = self.forward(method, &caller, &parts, &connection, deadline, &frame).await;
             match answer {
                 Err(e) if e.code() == Code::Unavailable && method.answered_while_down => {}
@@ -103,8 +118,13 @@ impl Gate {
     }
 
     /// Who calls. Where refusals are only recorded, a wrong login is one of them.
-    async fn identified(&self, method: &Method, headers: &HeaderMap) -> Result<Identity, Status> {
-        let refusal = match self.identify(headers, Login::from_grpc(headers)).await {
+    pub(super) async fn identified(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        login: Result<Login, Status>,
+    ) -> Result<Identity, Status> {
+        let refusal = match self.identify(headers, login).await {
             Err(e) if e.code() == Code::Unauthenticated => e,
             identified => return identified,
         };
@@ -124,7 +144,7 @@ impl Gate {
     }
 
     /// Sends an allowed call on. Listings come back with what the caller may see of them.
-    async fn forward(
+    pub(super) async fn forward(
         &self,
         method: &Method,
         caller: &Caller,
@@ -142,35 +162,48 @@ impl Gate {
         } else {
             frame.clone()
         };
+        let forgetting = self.forgetting(method);
         let content = Content::Whole(body);
-        let answer = self.upstream_of(method)?.forward(parts, connection, deadline, content).await;
-        // Even a call that failed may have changed something.
-        if method.changes_names
-            && let Some(aliases) = &self.aliases
-        {
-            aliases.forget();
-        }
-        let answer = answer?;
+        let upstream = self.upstream_of(method)?;
+        let mut answer = upstream.forward(parts, connection, deadline, content).await?;
+        drop(forgetting);
+        // Chained gates have revisions of their own.
+        let revision = HeaderValue::from(caller.snapshot.revision);
+        answer.headers_mut().insert(status::REVISION, revision);
         if caller.sees_all {
             return Ok(answer);
         }
         let visible = match method.row.name {
             "ListDatabases" => caller.visible_databases(),
             "ShowCollections" => {
-                let message = frame::message(frame)?;
-                let named =
-                    peek::field(message, method.row.database).map_err(|e| status::malformed(&e))?;
                 caller.visible_collections(&caller.database_or_own(named.to_owned()))
             }
             _ => return Ok(answer),
         };
-        filter::shorten(method.row.name, answer, &visible).await
+        if matches!(visible, Visible::Every) {
+            return Ok(answer);
+        }
+        let shortened = filter::shorten(method.row.name, answer, &visible);
+        match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), shortened)
+                .await
+                .map_err(|_| Upstream::late())?,
+            None => shortened.await,
+        }
     }
 
-    fn upstream_of(&self, method: &Method) -> Result<&super::Upstream, Status> {
+    fn upstream_of(&self, method: &Method) -> Result<&Upstream, Status> {
         let upstream = self.upstream.as_deref().filter(|_| method.answered != Answered::Here);
         upstream.ok_or_else(|| not_served(method))
     }
+}
+
+/// Whether the messages of a call are what the gate can read: what is behind it may know other
+/// encodings too.
+pub(super) fn is_protobuf(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    types.next().is_some_and(|t| t == "application/grpc" || t == "application/grpc+proto")
+        && types.next().is_none()
 }
 
 async fn answer(mut services: Router, request: Request) -> Response {

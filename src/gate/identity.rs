@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use tonic::Status;
 use tracing::info;
 
@@ -45,6 +45,15 @@ impl Login {
             Some(basic) => Self::decoded(basic),
             None => Self::plain(header.strip_prefix(b"Bearer ").unwrap_or(header)),
         }
+    }
+
+    /// The same login in gRPC's form.
+    pub fn to_grpc(&self) -> Option<HeaderValue> {
+        let mut text = format!("{}:", self.user).into_bytes();
+        text.extend_from_slice(&self.password);
+        let mut header = HeaderValue::try_from(STANDARD.encode(text)).ok()?;
+        header.set_sensitive(true);
+        Some(header)
     }
 
     fn decoded(base64: &[u8]) -> Result<Self, Status> {

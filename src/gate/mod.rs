@@ -16,18 +16,22 @@ mod guard;
 mod identity;
 mod methods;
 mod peek;
+#[cfg(test)]
+mod peek_fuzz;
+mod rest;
 
 pub use self::alias::Aliases;
 pub use self::external::External;
-pub use self::forward::{Credentials, Upstream};
+pub(crate) use self::forward::with_causes;
+pub use self::forward::{Credentials, DROPPED, Upstream};
 pub use self::guard::guard;
 pub use self::identity::{Identity, Login};
+pub use self::rest::Names;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::Semaphore;
 use tonic::Status;
 
 use crate::authz::{Decision, deciding_grant};
@@ -39,6 +43,8 @@ use crate::model::visibility::{Visible, visible_collections, visible_databases};
 use crate::passwords::Passwords;
 use crate::rpc::status;
 use crate::storage::Revision;
+
+use arrival::Room;
 use audit::{Audit, Subject};
 use decide::Asked;
 use methods::{Access, Answered, Method};
@@ -48,7 +54,7 @@ pub const MAX_MESSAGE: usize = 64 << 20;
 /// The largest of those that are answered here, but for backups that are restored.
 const MAX_SMALL_MESSAGE: usize = 4 << 20;
 /// Bytes of requests that are held at a time.
-const MAX_HELD: usize = 256 << 20;
+const MAX_HELD: usize = 512 << 20;
 /// How long a call without a deadline waits for a revision.
 const REVISION_WAIT: Duration = Duration::from_secs(10);
 /// How long a call waits for one at most.
@@ -95,7 +101,7 @@ impl Caller {
     }
 
     /// The collections of `database` that listings may show.
-    fn visible_collections(&self, database: &str) -> Visible {
+    pub fn visible_collections(&self, database: &str) -> Visible {
         if self.sees_all {
             return Visible::Every;
         }
@@ -128,8 +134,8 @@ pub struct Gate {
     upstream: Option<Arc<Upstream>>,
     aliases: Option<Arc<Aliases>>,
     audit: Audit,
-    /// Bytes of requests that may still be taken.
-    room: Arc<Semaphore>,
+    /// Where requests are held while they arrive and are answered.
+    room: Room,
 }
 
 impl Gate {
@@ -141,7 +147,8 @@ impl Gate {
         upstream: Option<Arc<Upstream>>,
         options: Options,
     ) -> Self {
-        let aliases = upstream.clone().filter(|_| options.resolve_aliases);
+        let aliases =
+            upstream.clone().filter(|upstream| options.resolve_aliases && upstream.can_be_asked());
         Self {
             engine,
             passwords,
@@ -150,7 +157,7 @@ impl Gate {
             upstream,
             aliases: aliases.map(|upstream| Arc::new(Aliases::new(upstream))),
             audit: Audit::new(options.audit_allowed),
-            room: Arc::new(Semaphore::new(MAX_HELD)),
+            room: Room::new(MAX_HELD),
         }
     }
 
@@ -190,10 +197,7 @@ impl Gate {
         message: &[u8],
     ) -> Result<Caller, Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
-        if database.len() > MAX_NAME {
-            return Err(status::malformed(&"dbname is not the name of a database"));
-        }
-        let database = if database.is_empty() { DEFAULT_DATABASE } else { database };
+        let database = connection_database(database)?;
         if self.forwards(method) {
             decide::check_names(method, database, message)?;
         }
@@ -233,7 +237,10 @@ impl Gate {
             ),
             Access::Anywhere(_) | Access::Authenticated | Access::Administrators => None,
         };
-        let Some(asked) = asked.filter(|asked| !asked.is_free()) else {
+        let Some(mut asked) = asked.filter(|asked| !asked.is_free()) else {
+            let named = peek::field(message, method.row.database);
+            let named = named.map_err(|e| status::malformed(&e))?;
+            let database = if named.is_empty() { database } else { named };
             let subject = Subject { database, ..subject(method, user, &snapshot) };
             return match decide::nameless(method, &snapshot, user) {
                 Decision::Allowed(reason) => {
@@ -246,6 +253,10 @@ impl Gate {
                 }
             };
         };
+        let holds_some = asked.id != 0 && asked.anywhere(&snapshot, user);
+        if asked.id != 0 && !(holds_some && self.is_id_of_name(&asked).await) {
+            asked.go_by_id();
+        }
         let (snapshot, names) = self.named(identity, &asked, snapshot).await?;
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
         let decision = asked.on(&snapshot, user, &names);
@@ -283,11 +294,28 @@ impl Gate {
         }
         let mut names = Vec::with_capacity(asked.names.len());
         for name in &asked.names {
-            names.push(NameOf::Resolved(aliases.resolve(asked.database, name).await));
+            let name = aliases.resolve(asked.database, name).await;
+            // One that is denied decides: no caller has more looked up than may be acted on.
+            let snapshot = self.engine.snapshot();
+            let denied = !asked.on(&snapshot, user, &[&*name]).is_allowed();
+            names.push(NameOf::Resolved(name));
+            if denied {
+                identity.check(&snapshot.state)?;
+                return Ok((snapshot, names));
+            }
         }
         let snapshot = self.engine.snapshot();
         identity.check(&snapshot.state)?;
         Ok((snapshot, names))
+    }
+
+    /// Whether the upstream knows the collection that a call names by the id beside the name.
+    async fn is_id_of_name(&self, asked: &Asked<'_>) -> bool {
+        let (Some(upstream), [name]) = (&self.upstream, asked.names.as_slice()) else {
+            return false;
+        };
+        let asked_for = upstream.id_of(asked.database, name).await;
+        asked_for.is_ok_and(|id| id == asked.id)
     }
 
     /// Records a refusal; refuses, unless the call goes to the upstream and refusals are only
@@ -330,6 +358,17 @@ impl Gate {
                 "revision {wanted} was asked for, and {reached} was reached in time"
             ))
         })
+    }
+}
+
+/// The database of a connection that names one, or none.
+fn connection_database(named: &str) -> Result<&str, Status> {
+    match named {
+        "" => Ok(DEFAULT_DATABASE),
+        _ if named.len() > MAX_NAME => {
+            Err(status::malformed(&"dbname is not the name of a database"))
+        }
+        _ => Ok(named),
     }
 }
 

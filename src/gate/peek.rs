@@ -7,6 +7,9 @@ use prost::encoding::{
     DecodeContext, WireType, check_wire_type, decode_key, decode_varint, skip_field,
 };
 
+/// The most names in one field: a large message has room for millions, each of which is decided on.
+const MAX_NAMES: usize = 65_536;
+
 /// Bytes that are no protobuf message.
 #[derive(Debug)]
 pub(super) struct Malformed(String);
@@ -23,22 +26,20 @@ impl From<DecodeError> for Malformed {
     }
 }
 
-/// Shows `see` each string in the field that `path` leads to, field by field, in order.
+/// Shows `see` each string in the fields that `paths` lead to, field by field, in one pass.
 ///
 /// The parts of a message that is sent in several pieces belong together, so the pieces are read
 /// one after the other, as a full decoder merges them.
-fn visit<'a>(
+pub(super) fn each<'a>(
     message: &'a [u8],
-    path: &[u32],
-    see: &mut dyn FnMut(&'a str),
+    paths: &[&[u32]],
+    see: &mut dyn FnMut(&'a str) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
-    let Some((&field, rest)) = path.split_first() else {
-        return Ok(());
-    };
     let mut left = message;
     while !left.is_empty() {
         let (number, wire_type) = decode_key(&mut left)?;
-        if number != field {
+        let mut here = paths.iter().filter_map(|path| path.split_first());
+        if !here.any(|(first, _)| *first == number) {
             skip_field(wire_type, number, &mut left, DecodeContext::default())?;
             continue;
         }
@@ -48,11 +49,14 @@ fn visit<'a>(
             .split_at_checked(length)
             .ok_or_else(|| Malformed("a field is longer than the message".to_owned()))?;
         left = tail;
-        if rest.is_empty() {
+        let here = paths.iter().filter_map(|path| path.split_first());
+        let within: Vec<&[u32]> =
+            here.filter(|(first, _)| **first == number).map(|(_, rest)| rest).collect();
+        if within.iter().any(|path| path.is_empty()) {
             see(std::str::from_utf8(value)
-                .map_err(|_| Malformed(format!("field {field} is not valid UTF-8")))?);
+                .map_err(|_| Malformed(format!("field {number} is not valid UTF-8")))?)?;
         } else {
-            visit(value, rest, see)?;
+            each(value, &within, see)?;
         }
     }
     Ok(())
@@ -61,7 +65,16 @@ fn visit<'a>(
 /// The values of a string field that repeats.
 pub(super) fn strings<'a>(message: &'a [u8], path: &[u32]) -> Result<Vec<&'a str>, Malformed> {
     let mut all = Vec::new();
-    visit(message, path, &mut |text| all.push(text))?;
+    let mut keep = |text| {
+        if all.len() == MAX_NAMES {
+            return Err(Malformed(format!("field {path:?} holds more than {MAX_NAMES} names")));
+        }
+        all.push(text);
+        Ok(())
+    };
+    if !path.is_empty() {
+        each(message, &[path], &mut keep)?;
+    }
     Ok(all)
 }
 
@@ -69,7 +82,12 @@ pub(super) fn strings<'a>(message: &'a [u8], path: &[u32]) -> Result<Vec<&'a str
 /// none was.
 pub(super) fn string<'a>(message: &'a [u8], path: &[u32]) -> Result<&'a str, Malformed> {
     let mut last = "";
-    visit(message, path, &mut |text| last = text)?;
+    if !path.is_empty() {
+        each(message, &[path], &mut |text| {
+            last = text;
+            Ok(())
+        })?;
+    }
     Ok(last)
 }
 
@@ -78,23 +96,27 @@ pub(super) fn field(message: &[u8], number: u32) -> Result<&str, Malformed> {
     if number == 0 { Ok("") } else { string(message, &[number]) }
 }
 
-/// Whether the integer field of that number, 0 for none, is anything but zero. It may repeat.
-pub(super) fn is_set(message: &[u8], field: u32) -> Result<bool, Malformed> {
+/// The integers in the field of that number, 0 for none, folded into one: 0 where there is none but
+/// zeros, the value where there is one alone, else a value that no id has.
+pub(super) fn id(message: &[u8], field: u32) -> Result<u64, Malformed> {
+    let mut found = 0;
     let mut left = message;
     while field != 0 && !left.is_empty() {
         let (number, wire_type) = decode_key(&mut left)?;
-        let set = match wire_type {
-            WireType::Varint if number == field => decode_varint(&mut left)? != 0,
+        let value = match wire_type {
+            WireType::Varint if number == field => decode_varint(&mut left)?,
             _ => {
                 skip_field(wire_type, number, &mut left, DecodeContext::default())?;
-                number == field
+                if number == field { u64::MAX } else { 0 }
             }
         };
-        if set {
-            return Ok(true);
-        }
+        found = match (found, value) {
+            (found, 0) => found,
+            (0, value) => value,
+            _ => u64::MAX,
+        };
     }
-    Ok(false)
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use super::envelope::Refusal;
 use super::routes::{Field, Kind, Route};
 
-const BAD_JSON: i32 = 1801;
+pub(super) const BAD_JSON: i32 = 1801;
 const MISSING: i32 = 1802;
-const ONLY_JSON: &str = "can only accept json format request, ";
+pub(super) const ONLY_JSON: &str = "can only accept json format request, ";
 
 /// The values of a route's fields.
 #[derive(Debug, Default)]

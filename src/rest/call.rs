@@ -1,12 +1,13 @@
-//! One request on its way to the service: the same gate and the same service as gRPC, so that no
-//! rule exists twice.
+//! One request on its way to whoever answers it: the same gate and the same service, or the same
+//! upstream, as gRPC, so that no rule exists twice.
 
+use http::HeaderValue;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::envelope::Refusal;
 use crate::gate::{Caller, Gate, Identity};
-use crate::rpc::Service;
+use crate::rpc::{Service, status};
 
 /// An identified request.
 #[derive(Debug)]
@@ -16,12 +17,14 @@ pub(super) struct Call<'a> {
     pub(super) identity: Identity,
     /// The database that the request chose; empty for the default one.
     pub(super) database: String,
+    /// The caller's login, in gRPC's form.
+    pub(super) login: Option<HeaderValue>,
 }
 
 impl Call<'_> {
     /// Asks the method at `path` if the caller may; the decision is made on the request as it would
     /// travel.
-    pub(super) async fn ask<Q: Message, A>(
+    pub(super) async fn ask<Q: Message, A: Message + Default>(
         &self,
         path: &str,
         request: Q,
@@ -29,6 +32,12 @@ impl Call<'_> {
     ) -> Result<(A, Caller), Refusal> {
         let message = request.encode_to_vec();
         let caller = self.gate.admit(&self.identity, &self.database, path, &message).await?;
+        let asked =
+            self.gate.ask_upstream(&caller, &self.database, path, self.login.as_ref(), &message);
+        if let Some(answer) = asked.await? {
+            let unreadable = |e| status::unimplemented(format!("the upstream's answer: {e}"));
+            return Ok((A::decode(&*answer).map_err(unreadable)?, caller));
+        }
         let mut request = Request::new(request);
         request.extensions_mut().insert(caller.clone());
         Ok((method(self.service, request).await?.into_inner(), caller))

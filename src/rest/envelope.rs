@@ -17,6 +17,7 @@ pub(super) struct Refusal {
     message: String,
 }
 
+const UNAVAILABLE: i32 = 2;
 const UNAUTHENTICATED: i32 = 1800;
 const LIMITED: i32 = 1807;
 const TIMEOUT: i32 = 10001;
@@ -28,10 +29,21 @@ impl Refusal {
         Self { http: StatusCode::OK, code, message }
     }
 
+    /// What it tells.
+    pub(super) fn into_message(self) -> String {
+        self.message
+    }
+
     /// No such route.
     pub(super) fn not_found() -> Self {
         let message = "404 page not found".to_owned();
         Self { http: StatusCode::NOT_FOUND, code: 404, message }
+    }
+
+    /// Only a Milvus answers this, and none was given.
+    pub(super) fn not_served() -> Self {
+        let message = "this route is answered by a Milvus: give --upstream and --upstream-rest";
+        Self { http: StatusCode::NOT_IMPLEMENTED, code: 501, message: message.to_owned() }
     }
 
     /// The body is larger than any that is read.
@@ -66,6 +78,11 @@ impl From<tonic::Status> for Refusal {
                 message: format!("request is rejected by limiter, error: {}", status.message()),
             },
             Code::DeadlineExceeded => Self::timeout(),
+            Code::Unavailable => Self {
+                http: StatusCode::SERVICE_UNAVAILABLE,
+                code: UNAVAILABLE,
+                message: status.message().to_owned(),
+            },
             _ => Self { http: StatusCode::BAD_REQUEST, code: UNCLASSIFIED, message: told() },
         }
     }
@@ -111,5 +128,7 @@ pub(super) fn check(status: Option<common::Status>) -> Result<(), Refusal> {
     if status.code == 0 && status.error_code == 0 {
         return Ok(());
     }
-    Err(Refusal::failed(status.code, status.reason))
+    // Some upstreams know the older error codes alone, and 0 is success.
+    let code = if status.code == 0 { UNCLASSIFIED } else { status.code };
+    Err(Refusal::failed(code, status.reason))
 }

@@ -1,12 +1,16 @@
 //! Milvus' REST v2 on the data port: routes, bodies, envelope. Each route stands for a gRPC call
-//! and goes through the same gate to the same service.
+//! and goes through the same gate: to the same service, or to the Milvus behind it.
 
 mod actions;
 mod body;
 mod call;
+mod data;
 mod envelope;
 mod openapi;
 mod routes;
+mod upstream;
+
+pub use upstream::RestUpstream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +34,7 @@ use crate::rpc::{Service, status};
 use crate::telemetry;
 use body::Body;
 use call::Call;
+use data::DataRoute;
 use envelope::{Answer, Refusal};
 use routes::{Kind, Route};
 
@@ -45,14 +50,21 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 struct Rest {
     gate: Arc<Gate>,
     service: Service,
+    upstream: Option<RestUpstream>,
 }
 
-/// Everything on the data port that is not gRPC.
-pub fn router(gate: Arc<Gate>, service: Service) -> Router {
+/// A route, whoever answers it.
+enum Found {
+    Own(&'static Route),
+    Data(&'static DataRoute),
+}
+
+/// Everything on the data port that is not gRPC. What concerns data goes to `upstream`.
+pub fn router(gate: Arc<Gate>, service: Service, upstream: Option<RestUpstream>) -> Router {
     Router::new()
         .route("/v2/openapi.json", get(openapi::document))
         .fallback(answer)
-        .with_state(Arc::new(Rest { gate, service }))
+        .with_state(Arc::new(Rest { gate, service, upstream }))
 }
 
 async fn answer(State(rest): State<Arc<Rest>>, request: Request) -> Response {
@@ -76,7 +88,9 @@ impl Rest {
     /// Answers; `body` is taken if it was read.
     async fn respond(&self, parts: &Parts, body: &mut axum::body::Body) -> Response {
         let started = Instant::now();
-        let Some(route) = routes::find(parts.uri.path()) else {
+        let path = parts.uri.path();
+        let own = routes::find(path).map(Found::Own);
+        let Some(route) = own.or_else(|| data::find(path).map(Found::Data)) else {
             return Refusal::not_found().into_response();
         };
         if parts.method == Method::OPTIONS {
@@ -86,11 +100,11 @@ impl Rest {
             return Refusal::not_found().into_response();
         }
         let answered = match timeout(&parts.headers) {
-            Some(limit) => tokio::time::timeout(limit, self.serve(route, parts, body)).await,
+            Some(limit) => tokio::time::timeout(limit, self.serve(&route, parts, body)).await,
             None => Ok(Err(Refusal::timeout())),
         };
         let mut response = match answered {
-            Ok(Ok(answer)) => answer.into_response(),
+            Ok(Ok(answer)) => answer,
             Ok(Err(refusal)) => refusal.into_response(),
             Err(_) => Refusal::timeout().into_response(),
         };
@@ -105,31 +119,62 @@ impl Rest {
             let realm = HeaderValue::from_static("Basic realm=\"restricted\", charset=\"UTF-8\"");
             headers.insert(WWW_AUTHENTICATE, realm);
         }
-        telemetry::called(route.path, i32::from(response.status().as_u16()), started.elapsed());
+        telemetry::called(route.path(), i32::from(response.status().as_u16()), started.elapsed());
         response
     }
 
     async fn serve(
         &self,
+        route: &Found,
+        parts: &Parts,
+        body: &mut axum::body::Body,
+    ) -> Result<Response, Refusal> {
+        match route {
+            Found::Own(route) => Ok(self.serve_own(route, parts, body).await?.into_response()),
+            Found::Data(route) => self.serve_data(route, parts, body).await,
+        }
+    }
+
+    async fn serve_own(
+        &self,
         route: &Route,
         parts: &Parts,
         body: &mut axum::body::Body,
     ) -> Result<Answer, Refusal> {
-        let header_database = parts.headers.get("db-name").and_then(|name| name.to_str().ok());
         let login = Login::from_http(&parts.headers);
+        let grpc_login = login.as_ref().ok().and_then(Login::to_grpc);
         let identity = self.gate.identify(&parts.headers, login).await?;
         if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(Refusal::too_large(MAX_BODY));
         }
-        let (bytes, _room) = self.gate.read_all(std::mem::take(body), MAX_BODY).await?;
+        let (bytes, _room) = self.gate.read_all(&identity, std::mem::take(body), MAX_BODY).await?;
         let body = Body::bind(route, &bytes)?;
         // The body's database counts where the route has one.
         let own = route.fields.iter().any(|f| f.key == "dbName" && f.kind == Kind::Text);
         let named = if own { body.text("dbName") } else { "" };
-        let database = if named.is_empty() { header_database.unwrap_or_default() } else { named };
-        let database = database.to_owned();
-        let call = Call { gate: &self.gate, service: &self.service, identity, database };
+        let database = if named.is_empty() { database(&parts.headers) } else { named };
+        let call = Call {
+            gate: &self.gate,
+            service: &self.service,
+            identity,
+            database: database.to_owned(),
+            login: grpc_login,
+        };
         actions::perform(route.action, &call, &body).await
+    }
+}
+
+/// The database that the headers name; empty if they name none.
+fn database(headers: &HeaderMap) -> &str {
+    headers.get("db-name").and_then(|name| name.to_str().ok()).unwrap_or_default()
+}
+
+impl Found {
+    fn path(&self) -> &'static str {
+        match self {
+            Self::Own(route) => route.path,
+            Self::Data(route) => route.path,
+        }
     }
 }
 

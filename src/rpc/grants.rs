@@ -9,7 +9,7 @@ use crate::model::command::{Command, MemberOperation, PrivilegeOperation, Target
 use crate::model::error::Error;
 use crate::model::grants::{self, Filter};
 use crate::model::name::{self, Kind};
-use crate::model::privilege::{ANY, ObjectType, api_name};
+use crate::model::privilege::{ANY, ObjectType, api_name, stored_name};
 use crate::model::state::{Grant, Name};
 
 /// The text in `version` that asks for the rules of the second generation.
@@ -55,7 +55,10 @@ async fn resolved(
     };
     let revoke = operation.operation == Ok(MemberOperation::Remove);
     let role = caller.snapshot().state.roles.get(operation.role.as_str());
-    let stored = |g: &Grant| *g.object == **name && *g.database == *operation.database;
+    let privilege = stored_name(&operation.privilege);
+    let stored = |g: &Grant| {
+        *g.object == **name && *g.database == *operation.database && *g.privilege == *privilege
+    };
     let stored = role.is_some_and(|role| role.grants.keys().any(stored));
     if name != ANY && operation.database != ANY && !(revoke && stored) {
         *name = aliases.resolve(&operation.database, name).await.to_string();

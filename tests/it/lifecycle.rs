@@ -239,3 +239,19 @@ async fn a_health_watcher_is_told_of_the_end_and_does_not_delay_it() {
     assert_eq!(server.stop().code(), Some(0));
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
+
+// Such are the spare connections of balancers.
+#[test]
+fn a_connection_that_says_nothing_does_not_delay_the_end() {
+    let server = Server::start(&[]);
+    let connections = [&b""[..], b"PRI * HT"].map(|said| {
+        let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+        stream.write_all(said).unwrap();
+        stream
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    let started = std::time::Instant::now();
+    assert_eq!(server.stop().code(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    drop(connections);
+}

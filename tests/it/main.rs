@@ -11,6 +11,7 @@
 //! * `rpc`: every call over the wire, row by row of the specification: what is refused and how,
 //!   what changes, what is denied; and bad input of every kind
 //! * `rest`: REST v2: what the routes answer, what is refused and how, and broken HTTP
+//! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
@@ -37,4 +38,5 @@ mod product;
 mod property;
 mod rest;
 mod rpc;
+mod sidecar;
 mod support;

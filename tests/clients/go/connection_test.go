@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -47,6 +48,7 @@ func TestWrongCredentialsFailSoon(t *testing.T) {
 	covers(t, "New")
 	_, s, root := setUp(t)
 	addUser(t, root, "u1")
+	refused := 0
 	for name, c := range map[string]struct {
 		config milvusclient.ClientConfig
 		text   string
@@ -67,6 +69,9 @@ func TestWrongCredentialsFailSoon(t *testing.T) {
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("took %v", took)
 			}
+			// One call, and none of its repetitions.
+			refused++
+			equal(t, s.calls(t)["Connect 16"], fmt.Sprint(refused))
 		})
 	}
 }
@@ -79,6 +84,7 @@ func TestWrongCredentialsWithoutConnect(t *testing.T) {
 	must(t, err)
 	_, err = client.ListUsers(ctx, milvusclient.NewListUserOption())
 	rpcError(t, err, codes.Unauthenticated, wrongLogin)
+	equal(t, s.calls(t)["ListCredUsers 16"], "1")
 }
 
 func TestConnectWithADatabase(t *testing.T) {

@@ -5,9 +5,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"reflect"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,6 +39,7 @@ const (
 // server is a running milvus-rbac.
 type server struct {
 	address string
+	admin   string
 	command *exec.Cmd
 	log     strings.Builder
 	ended   chan error
@@ -53,18 +57,18 @@ func start(t *testing.T, flags ...string) *server {
 func launch(t *testing.T, flags ...string) *server {
 	t.Helper()
 	s := &server{command: exec.Command(os.Getenv("MILVUS_RBAC_BIN"), flags...), ended: make(chan error, 1)}
-	s.command.Env = append(cleanEnvironment(), "MILVUS_RBAC_LISTEN=127.0.0.1:0", "MILVUS_RBAC_ADMIN_LISTEN=off",
+	s.command.Env = append(cleanEnvironment(), "MILVUS_RBAC_LISTEN=127.0.0.1:0", "MILVUS_RBAC_ADMIN_LISTEN=127.0.0.1:0",
 		"MILVUS_RBAC_STORE=memory:", "MILVUS_RBAC_BCRYPT_COST=4")
 	s.command.Stderr = &s.log
 	stdout, err := s.command.StdoutPipe()
 	must(t, err)
 	must(t, s.command.Start())
 
-	lines := make(chan string, 1)
+	lines := make(chan string, 2)
 	go func() {
 		scanner := bufio.NewScanner(stdout)
-		for first := true; scanner.Scan(); first = false {
-			if first {
+		for number := 0; scanner.Scan(); number++ {
+			if number < cap(lines) {
 				lines <- scanner.Text()
 			}
 		}
@@ -72,19 +76,40 @@ func launch(t *testing.T, flags ...string) *server {
 		s.ended <- s.command.Wait()
 		close(s.ended)
 	}()
-	var line string
-	select {
-	case line = <-lines:
-	case <-time.After(startTime):
+	announced := func(words string) string {
+		var line string
+		select {
+		case line = <-lines:
+		case <-time.After(startTime):
+		}
+		rest, found := strings.CutPrefix(line, words)
+		if !found {
+			s.command.Process.Kill()
+			<-s.ended
+			t.Fatalf("the server says %q in place of %q within %v\n%s", line, words, startTime, s.log.String())
+		}
+		return rest
 	}
-	address, found := strings.CutPrefix(line, "listening on ")
-	if !found {
-		s.command.Process.Kill()
-		<-s.ended
-		t.Fatalf("the server's first line is %q after %v at most\n%s", line, startTime, s.log.String())
-	}
-	s.address = address
+	s.address = announced("listening on ")
+	s.admin = announced("admin on ")
 	return s
+}
+
+// calls are the calls of each method and gRPC code that the server has had so far.
+func (s *server) calls(t *testing.T) map[string]string {
+	t.Helper()
+	client := http.Client{Timeout: callTime}
+	answer, err := client.Get("http://" + s.admin + "/metrics")
+	must(t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	must(t, err)
+	calls := map[string]string{}
+	line := regexp.MustCompile(`(?m)^milvus_rbac_requests_total\{method="(\w+)",code="(\d+)"\} (\d+)$`)
+	for _, found := range line.FindAllStringSubmatch(string(text), -1) {
+		calls[found[1]+" "+found[2]] = found[3]
+	}
+	return calls
 }
 
 // stop ends the server as an orchestrator would, and checks that it went well.

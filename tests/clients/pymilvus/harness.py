@@ -7,10 +7,12 @@ import dataclasses
 import inspect
 import os
 import queue
+import re
 import signal
 import subprocess
 import tempfile
 import threading
+import urllib.request
 
 import grpc
 import pytest
@@ -48,7 +50,7 @@ class Server:
     """A running server. Its clients are closed before it is stopped."""
 
     def __init__(self, *arguments, store="memory:", bcrypt_cost=4, listen="127.0.0.1:0"):
-        command = [BINARY, "--listen", listen, "--admin-listen", "off", "--store", store]
+        command = [BINARY, "--listen", listen, "--admin-listen", "127.0.0.1:0", "--store", store]
         if bcrypt_cost is not None:
             command += ["--bcrypt-cost", str(bcrypt_cost)]
         # A file without a name: nothing has to be removed.
@@ -64,27 +66,35 @@ class Server:
         self._lines = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.address = self._listening()
+        self.address = self._announced("listening on ")
+        self._admin = self._announced("admin on ")
 
     def _read(self):
         for line in self.process.stdout:
             self._lines.put(line.decode().rstrip("\n"))
         self._lines.put(None)
 
-    def _listening(self):
+    def _announced(self, words):
         try:
             line = self._lines.get(timeout=START_SECONDS)
         except queue.Empty:
             self.kill()
             pytest.fail(f"the server did not start within {START_SECONDS} s\n{self.log()}")
-        if line is None or not line.startswith("listening on "):
+        if line is None or not line.startswith(words):
             self.kill()
-            pytest.fail(f"the server's first line is {line!r}\n{self.log()}")
-        return line.removeprefix("listening on ")
+            pytest.fail(f"the server says {line!r} in place of {words!r}\n{self.log()}")
+        return line.removeprefix(words)
 
     def log(self):
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+
+    def calls(self):
+        """How many calls of which gRPC code each method has had so far."""
+        with urllib.request.urlopen(f"http://{self._admin}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        line = r'^milvus_rbac_requests_total\{method="(\w+)",code="(\d+)"\} (\d+)$'
+        return {(method, int(code)): int(count) for method, code, count in re.findall(line, text, re.M)}
 
     def close_log(self):
         self._log.close()

@@ -23,6 +23,7 @@ from harness import (
 NO_CREDENTIALS = "missing authorization in header"
 NOT_BASE64 = "invalid token format"
 WRONG_KEY = "auth check failure, please check api key is correct"
+UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED.value[0]
 
 
 def logs_in(server, user, password=PASSWORD):
@@ -117,6 +118,8 @@ def test_pymilvus_gives_up_quickly(server, token):
     with pytest.raises(MilvusException) as caught:
         MilvusClient(f"http://{server.address}", token=token, dedicated=True)
     assert time.monotonic() - started < 5
+    # It would repeat calls that fail in another way, for minutes.
+    assert server.calls() == {("Connect", UNAUTHENTICATED): 1}
     assert caught.value.code == 2
     assert caught.value.message.startswith(f"Fail connecting to server on {server.address}")
     # pymilvus hides the server's words; they are in what it hides.
@@ -126,14 +129,18 @@ def test_pymilvus_gives_up_quickly(server, token):
     assert cause.details() == expected
 
 
-def test_a_connected_client_gives_up_quickly(server, root):
+@pytest.mark.parametrize("kind", ["client", "async_client"])
+def test_a_connected_client_gives_up_quickly(server, root, kind):
     root.create_user("u1", PASSWORD)
-    client = server.client("u1")
+    client = getattr(server, kind)("u1")
+    client.describe_user("u1")
     root.drop_user("u1")
     started = time.monotonic()
     with not_logged_in():
         client.describe_user("u1")
     assert time.monotonic() - started < 5
+    refused = {call: count for call, count in server.calls().items() if call[1] == UNAUTHENTICATED}
+    assert refused == {("SelectUser", UNAUTHENTICATED): 1}
 
 
 def test_time_does_not_tell_whether_a_user_exists(start):

@@ -1,12 +1,15 @@
 """The server is restarted three times under load: what its callers see of that, and what is kept."""
 
 import functools
+import struct
 import time
 
 import pytest
 from pymilvus import MilvusException
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
-from harness import PASSWORD, add_user, denied, grants, groups
+from harness import PASSWORD, STOP_SECONDS, add_user, base64_text, denied, grants, groups, login
+from http2 import ACK, GOAWAY, PING, Http2
 from restarts import Front, Service, through_restarts
 
 
@@ -137,3 +140,31 @@ def test_callers_notice_that_nobody_listens(service, kind):
     done = through_restarts(service, [patient(call) for call in calls])
     check_what_is_kept(service.server.client(), done)
     assert set(refusals) == {2}
+
+
+@pytest.mark.parametrize("piece", [1, 5, 1 << 16])
+def test_late_calls_cost_no_answer(start, piece):
+    """A client may start calls until it has read which is the last that is served. They are not served,
+    and the others are answered."""
+    # Creating a user takes long enough to be told to stop meanwhile.
+    server = start(bcrypt_cost=12)
+    root = base64_text(login("root"))
+    user = milvus_pb2.CreateCredentialRequest(username="u1", password=base64_text(PASSWORD))
+    with Http2(server.address, piece) as connection:
+        connection.call("GetVersion", root)
+        running = connection.ask("CreateCredential", root, user.SerializeToString(), window=5)
+        time.sleep(0.1)
+        server.process.terminate()
+        _, _, goodbye = connection.receive(GOAWAY)
+        assert goodbye == struct.pack(">II", (1 << 31) - 1, 0)
+        _, _, payload = connection.receive(PING)
+        connection.send(PING, ACK, payload=payload)
+        for _ in range(2):
+            connection.ask("CreateRole", root, b"", window=5)
+        _, _, goodbye = connection.receive(GOAWAY)
+        assert goodbye == struct.pack(">II", running, 0)
+        stream, answer = connection.answer()
+        assert (stream, common_pb2.Status.FromString(answer).code) == (running, 0)
+        with pytest.raises(EOFError):
+            connection.receive()
+    assert server.process.wait(STOP_SECONDS) == 0

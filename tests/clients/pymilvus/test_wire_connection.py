@@ -8,6 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from harness import SERVICE, base64_text, login, path, rpc_error
+from http2 import Http2
 from messages import operate_v2
 
 
@@ -54,34 +55,35 @@ class TestConnection:
         # Milliseconds since 1970, shifted by 18 bits.
         assert abs((stamps[0] >> 18) / 1000 - time.time()) < 60
 
-    def test_unknown_metadata_is_ignored(self, wire):
-        wire.ok(
-            "SelectRole",
-            metadata=[
-                ("identifier", "not a number"),
-                ("dbname", ""),
-                ("client-request-id", ""),
-                ("client-request-unixmsec", "0"),
-            ],
-        )
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            (),
+            (("identifier", ""), ("dbname", ""), ("client-request-id", "")),
+            (("identifier", "not a number"), ("client-request-unixmsec", "0")),
+            (("identifier", "9" * 30), ("client_request_id", "x")),
+            (("identifier", "-1"), ("client-request-unixmsec", "now")),
+            # Of a connection to another server, and of a database that is no longer there.
+            (("identifier", "450000000000000001"), ("dbname", "gone")),
+            (("identifier", "1"), ("identifier", "2"), ("client-request-id", "1" * 1000)),
+        ],
+        ids=lambda metadata: ",".join(name for name, _ in metadata) or "none",
+    )
+    def test_metadata_may_be_anything(self, wire, metadata):
+        assert wire.ok("CreateRole", entity={"name": "r1"}, metadata=metadata) is not None
+        results = wire.ok("SelectRole", metadata=metadata).results
+        assert [result.role.name for result in results] == ["admin", "public", "r1"]
+        wire.ok("GetVersion", metadata=metadata)
 
     def test_pings_without_calls_are_tolerated(self, server):
-        options = [
-            ("grpc.keepalive_time_ms", 200),
-            ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.http2.max_pings_without_data", 0),
-            ("grpc.use_local_subchannel_pool", 1),
-        ]
-        states = []
-        with grpc.insecure_channel(server.address, options=options) as channel:
-            call = channel.unary_unary(path("GetVersion"))
-            metadata = (("authorization", base64_text(login("root"))),)
-            call(b"", metadata=metadata, timeout=5)
-            channel.subscribe(states.append)
-            time.sleep(2.5)
-            call(b"", metadata=metadata, timeout=5)
-            channel.unsubscribe(states.append)
-        assert states == [grpc.ChannelConnectivity.READY]
+        """Clients send one every 5 or 10 s. gRPC's servers bear few of them, and then say goodbye."""
+        with Http2(server.address) as connection:
+            for number in range(150):
+                connection.ping(number)
+                time.sleep(0.05)
+            for number in range(2000):
+                connection.ping(number)
+            connection.call("GetVersion", base64_text(login("root")))
 
     @pytest.mark.parametrize(
         "unknown",

@@ -183,7 +183,8 @@ fn rules_are_told_with_http_200_and_their_codes() {
 fn other_paths_and_methods_are_404_in_json() {
     let server = Server::start(&[]);
     for (method, path) in [
-        ("POST", "/v2/vectordb/collections/list"),
+        ("POST", "/v2/vectordb/collections/nonsense"),
+        ("POST", "/v2/vectordb/collections/list/"),
         ("POST", "/v2/vectordb"),
         ("POST", "/v2/vectordb/users/list/"),
         ("POST", "/v2/vectordb/users/../users/list"),

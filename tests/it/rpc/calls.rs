@@ -10,14 +10,14 @@ use tonic::Response;
 use crate::support::Client;
 
 /// A request that knows its call.
-pub(super) trait Call: Debug {
+pub(crate) trait Call: Debug {
     type Answer: Answer;
 
     async fn send(self, client: &Client) -> Result<Response<Self::Answer>, tonic::Status>;
 }
 
 /// An answer with a `Status` in it.
-pub(super) trait Answer: Debug + PartialEq + Default {
+pub(crate) trait Answer: Debug + PartialEq + Default {
     fn take_status(&mut self) -> Status;
 
     /// Whether nothing but a status was in it.

@@ -5,7 +5,7 @@
 //! one that does not, [`World::gets`] for a reading call; [`World::denies`] for what the caller
 //! may not do.
 
-mod calls;
+pub(crate) mod calls;
 mod databases;
 mod denied;
 mod grant_checks;
@@ -14,8 +14,8 @@ mod groups;
 mod hostile;
 mod hostile_messages;
 mod names;
-mod raw;
-mod requests;
+pub(crate) mod raw;
+pub(crate) mod requests;
 mod restore;
 mod roles;
 mod select_grant;

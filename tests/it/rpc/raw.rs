@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use milvus_rbac::rpc::DESCRIPTORS;
 use prost::Message;
@@ -17,44 +17,76 @@ use tower::ServiceExt;
 
 use crate::support::Server;
 
-pub(super) const SERVICE: &str = "/milvus.proto.milvus.MilvusService/";
+pub(crate) const SERVICE: &str = "/milvus.proto.milvus.MilvusService/";
 
 /// A connection on which each call can have headers and a body of its own.
-pub(super) struct Raw {
+#[derive(Clone)]
+pub(crate) struct Raw {
     channel: Channel,
     headers: HeaderMap,
 }
 
 /// What came back, HTTP being fine.
 #[derive(Debug)]
-pub(super) struct RawAnswer {
-    pub(super) code: Code,
-    pub(super) text: String,
-    pub(super) body: Bytes,
+pub(crate) struct RawAnswer {
+    pub(crate) code: Code,
+    pub(crate) text: String,
+    pub(crate) body: Bytes,
+    pub(crate) headers: HeaderMap,
+    /// None where the status came in the headers.
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
 impl Raw {
-    pub(super) async fn anonymous(server: &Server) -> Self {
+    pub(crate) async fn anonymous(server: &Server) -> Self {
         let channel = server.endpoint().connect().await.unwrap();
         Self { channel, headers: HeaderMap::new() }
     }
 
-    pub(super) async fn root(server: &Server) -> Self {
-        let login = STANDARD.encode("root:Milvus");
+    pub(crate) async fn root(server: &Server) -> Self {
+        Self::user(server, "root", "Milvus").await
+    }
+
+    pub(crate) async fn user(server: &Server, name: &str, password: &str) -> Self {
+        let login = STANDARD.encode(format!("{name}:{password}"));
         Self::anonymous(server).await.with("authorization", login.as_bytes())
     }
 
-    pub(super) fn with(&self, key: &'static str, value: &[u8]) -> Self {
-        let (channel, mut headers) = (self.channel.clone(), self.headers.clone());
-        headers.insert(HeaderName::from_static(key), HeaderValue::from_bytes(value).unwrap());
-        Self { channel, headers }
+    pub(crate) fn with(&self, key: &'static str, value: &[u8]) -> Self {
+        let mut raw = self.clone();
+        raw.headers.insert(HeaderName::from_static(key), HeaderValue::from_bytes(value).unwrap());
+        raw
     }
 
-    pub(super) async fn unary(&self, path: &str, body: Bytes) -> RawAnswer {
+    /// With one more value of a header.
+    pub(crate) fn and(&self, key: &'static str, value: &[u8]) -> Self {
+        let mut raw = self.clone();
+        raw.headers.append(HeaderName::from_static(key), HeaderValue::from_bytes(value).unwrap());
+        raw
+    }
+
+    pub(crate) async fn unary(&self, path: &str, body: Bytes) -> RawAnswer {
         self.call(path, Body::new(Full::new(body))).await
     }
 
-    pub(super) async fn call(&self, path: &str, body: Body) -> RawAnswer {
+    pub(crate) async fn call(&self, path: &str, body: Body) -> RawAnswer {
+        let (parts, body) = self.open(path, body).await.into_parts();
+        let collected = body.collect().await.unwrap();
+        let trailers = collected.trailers().cloned();
+        let status = Status::from_header_map(&parts.headers)
+            .or_else(|| Status::from_header_map(trailers.as_ref()?))
+            .unwrap_or_else(|| panic!("{path}: an answer without a gRPC status"));
+        RawAnswer {
+            code: status.code(),
+            text: status.message().to_owned(),
+            body: collected.to_bytes(),
+            headers: parts.headers,
+            trailers,
+        }
+    }
+
+    /// The answer as soon as it begins.
+    pub(crate) async fn open(&self, path: &str, body: Body) -> Response<Body> {
         let mut request = Request::post(path).body(body).unwrap();
         let headers = request.headers_mut();
         headers.insert("content-type", HeaderValue::from_static("application/grpc"));
@@ -62,18 +94,12 @@ impl Raw {
         headers.extend(self.headers.clone());
         let response = self.channel.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
-        let (parts, body) = response.into_parts();
-        let collected = body.collect().await.unwrap();
-        let status = Status::from_header_map(&parts.headers)
-            .or_else(|| Status::from_header_map(collected.trailers()?))
-            .unwrap_or_else(|| panic!("{path}: an answer without a gRPC status"));
-        let text = status.message().to_owned();
-        RawAnswer { code: status.code(), text, body: collected.to_bytes() }
+        response
     }
 }
 
 /// A message in its frame.
-pub(super) fn frame(message: &[u8]) -> Bytes {
+pub(crate) fn frame(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(message.len() + 5);
     frame.put_u8(0);
     frame.put_u32(message.len().try_into().unwrap());
@@ -83,24 +109,24 @@ pub(super) fn frame(message: &[u8]) -> Bytes {
 
 impl RawAnswer {
     /// The one message of the answer.
-    pub(super) fn message<M: Message + Default>(&self) -> M {
+    pub(crate) fn message<M: Message + Default>(&self) -> M {
         M::decode(self.body.get(5..).unwrap()).unwrap()
     }
 }
 
 /// A call of `MilvusService`, as the descriptors tell.
-pub(super) struct Method {
-    pub(super) name: String,
-    pub(super) path: String,
-    pub(super) input: String,
-    pub(super) output: String,
+pub(crate) struct Method {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) input: String,
+    pub(crate) output: String,
 }
 
 fn descriptors() -> FileDescriptorSet {
     FileDescriptorSet::decode(DESCRIPTORS).unwrap()
 }
 
-pub(super) fn methods() -> Vec<Method> {
+pub(crate) fn methods() -> Vec<Method> {
     let files = descriptors().file;
     let services = files.into_iter().flat_map(|file| file.service);
     let service = services.into_iter().find(|s| s.name() == "MilvusService").unwrap();
@@ -114,7 +140,7 @@ pub(super) fn methods() -> Vec<Method> {
 }
 
 /// All declared messages by full name, with a dot in front.
-pub(super) fn messages() -> HashMap<String, DescriptorProto> {
+pub(crate) fn messages() -> HashMap<String, DescriptorProto> {
     fn add(all: &mut HashMap<String, DescriptorProto>, scope: &str, message: DescriptorProto) {
         let name = format!("{scope}.{}", message.name());
         for nested in message.nested_type.clone() {

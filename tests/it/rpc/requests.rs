@@ -5,9 +5,9 @@ use milvus_rbac::rpc::proto::service::*;
 use crate::support::encoded;
 
 /// The password of users who need just any.
-pub(super) const PASSWORD: &str = "secret";
+pub(crate) const PASSWORD: &str = "secret";
 
-pub(super) fn create_user(name: &str, password: &str) -> CreateCredentialRequest {
+pub(crate) fn create_user(name: &str, password: &str) -> CreateCredentialRequest {
     CreateCredentialRequest {
         username: name.to_owned(),
         password: encoded(password),
@@ -15,7 +15,7 @@ pub(super) fn create_user(name: &str, password: &str) -> CreateCredentialRequest
     }
 }
 
-pub(super) fn describe_user(name: &str, description: &str) -> UpdateCredentialRequest {
+pub(crate) fn describe_user(name: &str, description: &str) -> UpdateCredentialRequest {
     UpdateCredentialRequest {
         username: name.to_owned(),
         description: Some(description.to_owned()),
@@ -23,7 +23,7 @@ pub(super) fn describe_user(name: &str, description: &str) -> UpdateCredentialRe
     }
 }
 
-pub(super) fn change_password(name: &str, old: &str, new: &str) -> UpdateCredentialRequest {
+pub(crate) fn change_password(name: &str, old: &str, new: &str) -> UpdateCredentialRequest {
     UpdateCredentialRequest {
         username: name.to_owned(),
         old_password: encoded(old),
@@ -32,28 +32,28 @@ pub(super) fn change_password(name: &str, old: &str, new: &str) -> UpdateCredent
     }
 }
 
-pub(super) fn delete_user(name: &str) -> DeleteCredentialRequest {
+pub(crate) fn delete_user(name: &str) -> DeleteCredentialRequest {
     DeleteCredentialRequest { username: name.to_owned(), ..Default::default() }
 }
 
-pub(super) fn select_user(name: &str) -> SelectUserRequest {
+pub(crate) fn select_user(name: &str) -> SelectUserRequest {
     let user = Some(UserEntity { name: name.to_owned() });
     SelectUserRequest { user, include_role_info: true, ..Default::default() }
 }
 
-pub(super) fn role(name: &str) -> RoleEntity {
+pub(crate) fn role(name: &str) -> RoleEntity {
     described_role(name, "")
 }
 
-pub(super) fn described_role(name: &str, description: &str) -> RoleEntity {
+pub(crate) fn described_role(name: &str, description: &str) -> RoleEntity {
     RoleEntity { name: name.to_owned(), description: description.to_owned() }
 }
 
-pub(super) fn create_role(name: &str) -> CreateRoleRequest {
+pub(crate) fn create_role(name: &str) -> CreateRoleRequest {
     CreateRoleRequest { entity: Some(role(name)), ..Default::default() }
 }
 
-pub(super) fn alter_role(name: &str, description: &str) -> AlterRoleRequest {
+pub(crate) fn alter_role(name: &str, description: &str) -> AlterRoleRequest {
     AlterRoleRequest {
         role_name: name.to_owned(),
         description: description.to_owned(),
@@ -61,11 +61,11 @@ pub(super) fn alter_role(name: &str, description: &str) -> AlterRoleRequest {
     }
 }
 
-pub(super) fn drop_role(name: &str, force_drop: bool) -> DropRoleRequest {
+pub(crate) fn drop_role(name: &str, force_drop: bool) -> DropRoleRequest {
     DropRoleRequest { role_name: name.to_owned(), force_drop, ..Default::default() }
 }
 
-pub(super) fn bind(user: &str, role: &str) -> OperateUserRoleRequest {
+pub(crate) fn bind(user: &str, role: &str) -> OperateUserRoleRequest {
     OperateUserRoleRequest {
         username: user.to_owned(),
         role_name: role.to_owned(),
@@ -74,14 +74,14 @@ pub(super) fn bind(user: &str, role: &str) -> OperateUserRoleRequest {
     }
 }
 
-pub(super) fn unbind(user: &str, role: &str) -> OperateUserRoleRequest {
+pub(crate) fn unbind(user: &str, role: &str) -> OperateUserRoleRequest {
     OperateUserRoleRequest {
         r#type: OperateUserRoleType::RemoveUserFromRole.into(),
         ..bind(user, role)
     }
 }
 
-pub(super) fn select_role(name: &str) -> SelectRoleRequest {
+pub(crate) fn select_role(name: &str) -> SelectRoleRequest {
     SelectRoleRequest { role: Some(role(name)), include_user_info: true, ..Default::default() }
 }
 
@@ -93,7 +93,7 @@ fn grantor(user: &str, privilege: &str) -> Option<GrantorEntity> {
 }
 
 /// A grant on `type/object` in a database, made by `root`.
-pub(super) fn entity(
+pub(crate) fn entity(
     role_name: &str,
     object: (&str, &str),
     privilege: &str,
@@ -110,7 +110,7 @@ pub(super) fn entity(
 }
 
 /// A v1 grant.
-pub(super) fn grant(
+pub(crate) fn grant(
     role: &str,
     object: (&str, &str),
     privilege: &str,
@@ -124,7 +124,7 @@ pub(super) fn grant(
 }
 
 /// A v1 revoke.
-pub(super) fn revoke(
+pub(crate) fn revoke(
     role: &str,
     object: (&str, &str),
     privilege: &str,
@@ -137,7 +137,7 @@ pub(super) fn revoke(
 }
 
 /// A v2 grant on `database/collection`.
-pub(super) fn grant_v2(
+pub(crate) fn grant_v2(
     role_name: &str,
     privilege: &str,
     (database, collection): (&str, &str),
@@ -153,7 +153,7 @@ pub(super) fn grant_v2(
 }
 
 /// A v2 revoke.
-pub(super) fn revoke_v2(
+pub(crate) fn revoke_v2(
     role: &str,
     privilege: &str,
     on: (&str, &str),
@@ -165,31 +165,31 @@ pub(super) fn revoke_v2(
 }
 
 /// SelectGrant of all that a role holds in a database.
-pub(super) fn grants_of(role_name: &str, database: &str) -> SelectGrantRequest {
+pub(crate) fn grants_of(role_name: &str, database: &str) -> SelectGrantRequest {
     let (role, db_name) = (Some(role(role_name)), database.to_owned());
     let entity = GrantEntity { role, db_name, ..Default::default() };
     SelectGrantRequest { entity: Some(entity), ..Default::default() }
 }
 
 /// SelectGrant of what a role holds on one object.
-pub(super) fn grants_on(role: &str, object: (&str, &str), database: &str) -> SelectGrantRequest {
+pub(crate) fn grants_on(role: &str, object: (&str, &str), database: &str) -> SelectGrantRequest {
     let entity = GrantEntity { grantor: None, ..entity(role, object, "", database) };
     SelectGrantRequest { entity: Some(entity), ..Default::default() }
 }
 
-pub(super) fn create_group(name: &str) -> CreatePrivilegeGroupRequest {
+pub(crate) fn create_group(name: &str) -> CreatePrivilegeGroupRequest {
     CreatePrivilegeGroupRequest { group_name: name.to_owned(), ..Default::default() }
 }
 
-pub(super) fn drop_group(name: &str) -> DropPrivilegeGroupRequest {
+pub(crate) fn drop_group(name: &str) -> DropPrivilegeGroupRequest {
     DropPrivilegeGroupRequest { group_name: name.to_owned(), ..Default::default() }
 }
 
-pub(super) fn privileges(names: &[&str]) -> Vec<PrivilegeEntity> {
+pub(crate) fn privileges(names: &[&str]) -> Vec<PrivilegeEntity> {
     names.iter().map(|name| PrivilegeEntity { name: (*name).to_owned() }).collect()
 }
 
-pub(super) fn add_members(group: &str, members: &[&str]) -> OperatePrivilegeGroupRequest {
+pub(crate) fn add_members(group: &str, members: &[&str]) -> OperatePrivilegeGroupRequest {
     OperatePrivilegeGroupRequest {
         group_name: group.to_owned(),
         privileges: privileges(members),
@@ -198,31 +198,31 @@ pub(super) fn add_members(group: &str, members: &[&str]) -> OperatePrivilegeGrou
     }
 }
 
-pub(super) fn remove_members(group: &str, members: &[&str]) -> OperatePrivilegeGroupRequest {
+pub(crate) fn remove_members(group: &str, members: &[&str]) -> OperatePrivilegeGroupRequest {
     OperatePrivilegeGroupRequest {
         r#type: OperatePrivilegeGroupType::RemovePrivilegesFromGroup.into(),
         ..add_members(group, members)
     }
 }
 
-pub(super) fn restore(meta: RbacMeta) -> RestoreRbacMetaRequest {
+pub(crate) fn restore(meta: RbacMeta) -> RestoreRbacMetaRequest {
     RestoreRbacMetaRequest { rbac_meta: Some(meta), ..Default::default() }
 }
 
-pub(super) fn create_database(name: &str) -> CreateDatabaseRequest {
+pub(crate) fn create_database(name: &str) -> CreateDatabaseRequest {
     CreateDatabaseRequest { db_name: name.to_owned(), ..Default::default() }
 }
 
-pub(super) fn drop_database(name: &str) -> DropDatabaseRequest {
+pub(crate) fn drop_database(name: &str) -> DropDatabaseRequest {
     DropDatabaseRequest { db_name: name.to_owned(), ..Default::default() }
 }
 
-pub(super) fn describe_database(name: &str) -> DescribeDatabaseRequest {
+pub(crate) fn describe_database(name: &str) -> DescribeDatabaseRequest {
     DescribeDatabaseRequest { db_name: name.to_owned(), ..Default::default() }
 }
 
 /// A grant as one line: `Collection default.c1 Search by root`.
-pub(super) fn line(grant: &GrantEntity) -> String {
+pub(crate) fn line(grant: &GrantEntity) -> String {
     let grantor = grant.grantor.clone().unwrap();
     format!(
         "{} {}.{} {} by {}",

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.milvus.shaded.io.grpc.Status;
 import io.milvus.v2.client.ConnectConfig.ConnectConfigBuilder;
 import io.milvus.v2.service.utility.request.GetServerVersionReq;
 import io.milvus.v2.service.utility.response.CheckHealthResp;
@@ -77,6 +78,8 @@ class ConnectionTest extends WithServer {
         @ValueSource(strings = {"root:wrong password", "root:", "root:milvus", "nobody:password", ":Milvus"})
         void withWrongCredentials(String token) {
             noConnection(Refusals.WRONG_LOGIN, () -> server.connect(server.config().token(token)));
+            // One call, and none of its repetitions.
+            assertEquals(1, server.calls("Connect", Status.Code.UNAUTHENTICATED));
         }
 
         @Test
@@ -104,6 +107,7 @@ class ConnectionTest extends WithServer {
             assertEquals("u1", u1.describeUser("u1").getUserName());
             root.dropUser("u1");
             notLoggedIn(() -> u1.describeUser("u1"));
+            assertEquals(1, server.calls("SelectUser", Status.Code.UNAUTHENTICATED));
             noConnection(Refusals.WRONG_LOGIN, () -> server.client("u1"));
         }
     }

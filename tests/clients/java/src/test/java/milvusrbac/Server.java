@@ -4,10 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import io.milvus.shaded.io.grpc.Status;
 import io.milvus.v2.client.ConnectConfig;
 import io.milvus.v2.client.MilvusClientV2;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,11 +29,12 @@ final class Server {
 
     private static final int START_SECONDS = 20;
     private static final int STOP_SECONDS = 10;
-    private static final String READY = "listening on ";
 
     private final Process process;
     private final Path log;
+    private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
     private final String address;
+    private final String admin;
     private final List<MilvusClientV2> clients = new ArrayList<>();
 
     Server(String... arguments) throws IOException, InterruptedException {
@@ -43,31 +49,49 @@ final class Server {
         builder.environment()
                 .putAll(Map.of(
                         "MILVUS_RBAC_LISTEN", "127.0.0.1:0",
-                        "MILVUS_RBAC_ADMIN_LISTEN", "off",
+                        "MILVUS_RBAC_ADMIN_LISTEN", "127.0.0.1:0",
                         "MILVUS_RBAC_STORE", "memory:",
                         "MILVUS_RBAC_BCRYPT_COST", "4"));
         process = builder.start();
-        address = listening();
+        read();
+        address = announced("listening on ");
+        admin = announced("admin on ");
     }
 
-    private String listening() throws InterruptedException, IOException {
-        BlockingQueue<String> lines = new LinkedBlockingQueue<>();
+    private void read() {
         Thread reader = new Thread(() -> {
             try (BufferedReader out = process.inputReader()) {
                 out.lines().forEach(lines::add);
-            } catch (IOException | java.io.UncheckedIOException e) {
+            } catch (IOException | UncheckedIOException e) {
                 lines.add(e.toString());
             }
             lines.add("nothing more");
         });
         reader.setDaemon(true);
         reader.start();
+    }
+
+    private String announced(String words) throws InterruptedException, IOException {
         String line = lines.poll(START_SECONDS, TimeUnit.SECONDS);
-        if (line == null || !line.startsWith(READY)) {
+        if (line == null || !line.startsWith(words)) {
             process.destroyForcibly();
-            fail("the server's first line is " + line + "\n" + log());
+            fail("the server says " + line + " in place of " + words + "\n" + log());
         }
-        return line.substring(READY.length());
+        return line.substring(words.length());
+    }
+
+    /** How many calls of a method ended in a gRPC code so far. */
+    int calls(String method, Status.Code code) {
+        String metric = "milvus_rbac_requests_total{method=\"" + method + "\",code=\"" + code.value() + "\"} ";
+        try (InputStream answer = URI.create("http://" + admin + "/metrics").toURL().openStream()) {
+            return new String(answer.readAllBytes(), StandardCharsets.UTF_8)
+                    .lines()
+                    .filter(line -> line.startsWith(metric))
+                    .mapToInt(line -> Integer.parseInt(line.substring(metric.length())))
+                    .sum();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     String log() throws IOException {

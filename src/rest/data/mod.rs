@@ -1,0 +1,166 @@
+//! REST of the data plane: each route is decided as the gRPC call that it stands for, then goes to
+//! the upstream's REST.
+
+mod answers;
+mod object;
+mod routes;
+
+pub(super) use routes::{DataRoute, find};
+
+use axum::body::{Body, HttpBody as _};
+use axum::response::Response;
+use bytes::Bytes;
+use http::request::Parts;
+use serde_json::json;
+use tonic::Code;
+
+use super::Rest;
+use super::envelope::Refusal;
+use crate::gate::{Caller, Gate, Identity, Login, MAX_MESSAGE, Names};
+use crate::model::privilege::ANY;
+use crate::model::state::DEFAULT_DATABASE;
+use answers::Hidden;
+use object::Object;
+use routes::{Kind, method};
+
+/// What a description of a collection tells beside its schema, and the calls that tell it too.
+const DESCRIBED: [(&str, &str); 3] = [
+    ("load", method!("GetLoadState")),
+    ("indexes", method!("DescribeIndex")),
+    ("aliases", method!("ListAliases")),
+];
+
+/// Keys of single names that decide nothing.
+const OTHER_NAMES: [&str; 4] =
+    ["newCollectionName", "targetCollectionName", "partitionName", "aliasName"];
+
+impl Rest {
+    /// Answers a call of the data plane; `body` is taken if it was read.
+    pub(super) async fn serve_data(
+        &self,
+        route: &DataRoute,
+        parts: &Parts,
+        body: &mut Body,
+    ) -> Result<Response, Refusal> {
+        let login = Login::from_http(&parts.headers);
+        let identity = self.gate.identify_for(route.method, &parts.headers, login).await?;
+        if body.size_hint().lower() > MAX_MESSAGE as u64 {
+            return Err(Refusal::too_large(MAX_MESSAGE));
+        }
+        let (bytes, _room) =
+            self.gate.read_all(&identity, std::mem::take(body), MAX_MESSAGE).await?;
+        let object = Object::read(&bytes)?;
+        let from_body = object.text("dbName")?;
+        let from_header = if from_body.is_empty() { super::database(&parts.headers) } else { "" };
+        let asked = Asked {
+            gate: &self.gate,
+            identity: &identity,
+            database: if from_body.is_empty() { from_header } else { &from_body },
+            names: names(&object)?,
+        };
+        let caller = asked.decided(route, &object).await?;
+        let hidden = match route.kind {
+            Kind::Describe => asked.hidden().await?,
+            _ => Vec::new(),
+        };
+        let upstream = self.upstream.as_ref().ok_or_else(Refusal::not_served)?;
+        let body = match from_header {
+            "" => bytes.clone(),
+            name => with_database(&bytes, object.is_empty(), name),
+        };
+        // INVARIANT: the upstream sees the database for which the call was allowed.
+        let _changes = self.gate.names_may_change(route.method);
+        let shown_whole = matches!(route.kind, Kind::Plain | Kind::Create | Kind::Everywhere);
+        let answer =
+            upstream.forward(route.whole, &parts.headers, asked.database(), shown_whole, body);
+        let answer = answer.await?;
+        match route.kind {
+            Kind::List => {
+                answers::shorten(answer, &caller.visible_collections(caller.database())).await
+            }
+            Kind::Describe => answers::hide(answer, hidden).await,
+            Kind::Plain | Kind::Create | Kind::Everywhere => Ok(answer),
+        }
+    }
+}
+
+/// A call on its way to a decision.
+struct Asked<'a> {
+    gate: &'a Gate,
+    identity: &'a Identity,
+    database: &'a str,
+    names: Names,
+}
+
+impl Asked<'_> {
+    fn database(&self) -> &str {
+        if self.database.is_empty() { DEFAULT_DATABASE } else { self.database }
+    }
+
+    async fn decided(&self, route: &DataRoute, object: &Object<'_>) -> Result<Caller, Refusal> {
+        if route.kind == Kind::Everywhere {
+            self.admit(ANY, route.method, &Names::default()).await?;
+        }
+        let caller = self.admit(self.database, route.method, &self.names).await?;
+        if route.kind == Kind::Create && builds_index(object)? {
+            self.admit(self.database, method!("CreateIndex"), &self.names).await?;
+            self.admit(self.database, method!("LoadCollection"), &self.names).await?;
+        }
+        Ok(caller)
+    }
+
+    async fn admit(&self, database: &str, path: &str, names: &Names) -> Result<Caller, Refusal> {
+        match self.gate.admit_names(self.identity, database, path, names).await {
+            Err(e) if e.code() == Code::Unimplemented => Err(Refusal::not_served()),
+            decided => Ok(decided?),
+        }
+    }
+
+    /// The parts of a description that the caller may not see. Milvus tells the rest all the same.
+    async fn hidden(&self) -> Result<Vec<Hidden>, Refusal> {
+        let mut hidden = Vec::new();
+        for (key, path) in DESCRIBED {
+            match self.gate.admit_names(self.identity, self.database, path, &self.names).await {
+                Ok(_) => {}
+                Err(e) if e.code() == Code::PermissionDenied => {
+                    let empty = if key == "load" { json!("") } else { json!([]) };
+                    hidden.push(Hidden { key, empty, why: Refusal::from(e).into_message() });
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(hidden)
+    }
+}
+
+fn names(object: &Object<'_>) -> Result<Names, Refusal> {
+    let collection = object.text("collectionName")?;
+    let target_database = object.text("newDbName")?;
+    let mut others = object.texts("partitionNames")?;
+    for key in OTHER_NAMES {
+        others.push(object.text(key)?);
+    }
+    // Not every call has a place for these.
+    others.extend([collection.clone(), target_database.clone()]);
+    Ok(Names { collection, target_database, others })
+}
+
+/// Whether a collection gets an index and is loaded when it is created. Only one with fields and
+/// without parameters for an index does not.
+fn builds_index(object: &Object<'_>) -> Result<bool, Refusal> {
+    let fields = match object.object("schema")? {
+        Some(schema) => schema.length("fields")?,
+        None => 0,
+    };
+    Ok(fields == 0 || object.length("indexParams")? > 0)
+}
+
+/// The body with the database from the header, which not every Milvus looks at. The last of
+/// several keys counts there.
+fn with_database(body: &Bytes, is_empty: bool, name: &str) -> Bytes {
+    let text = body.trim_ascii_end();
+    let open = text.strip_suffix(b"}").unwrap_or(text);
+    let comma = if is_empty { "" } else { "," };
+    let added = format!("{comma}\"dbName\":{}}}", json!(name));
+    [open, added.as_bytes()].concat().into()
+}

@@ -1,0 +1,122 @@
+//! The REST of the Milvus behind the gate. Bytes go through in both directions.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, EXPECT, TRAILER};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Semaphore;
+use tonic::Status;
+use tracing::warn;
+
+use crate::gate::{Credentials, DROPPED, with_causes};
+use crate::rpc::status;
+
+/// How long connecting may take.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+/// Calls that wait for the upstream at a time.
+const CALLS: usize = 512;
+/// How long a connection is kept that nobody uses.
+const IDLE_TIME: Duration = Duration::from_secs(15);
+/// Headers of one connection alone that answers may carry.
+const OF_CONNECTION: [&str; 6] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// An upstream's REST, connected to when it is first needed.
+#[derive(Debug)]
+pub struct RestUpstream {
+    client: Client<HttpConnector, Body>,
+    authority: Authority,
+    credentials: Credentials,
+    /// Calls that may still be sent: each takes a connection.
+    places: Semaphore,
+}
+
+impl RestUpstream {
+    /// The upstream at `authority`, `HOST:PORT`.
+    pub fn new(authority: Authority, credentials: Credentials) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIME));
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIME)
+            .build(connector);
+        Self { client, authority, credentials, places: Semaphore::new(CALLS) }
+    }
+
+    /// Sends a call on that was allowed for `database`. What the client said about that in its
+    /// headers is replaced; the answer may be compressed if it is `shown_whole`.
+    pub(super) async fn forward(
+        &self,
+        path: &'static str,
+        headers: &HeaderMap,
+        database: &str,
+        shown_whole: bool,
+        body: Bytes,
+    ) -> Result<Response, Status> {
+        let mut carried = headers.clone();
+        for name in of_connection(headers) {
+            carried.remove(name);
+        }
+        for name in DROPPED {
+            carried.remove(name);
+        }
+        for name in [EXPECT, TRAILER] {
+            carried.remove(name);
+        }
+        if !shown_whole {
+            carried.remove(ACCEPT_ENCODING);
+        }
+        let name = HeaderValue::from_bytes(database.as_bytes())
+            .map_err(|_| status::malformed(&"dbName is not the name of a database"))?;
+        carried.insert("db-name", name);
+        if let Some(login) = self.credentials.over_rest(headers.get(AUTHORIZATION)) {
+            carried.insert(AUTHORIZATION, login.clone());
+        }
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(Scheme::HTTP);
+        uri.authority = Some(self.authority.clone());
+        uri.path_and_query = Some(PathAndQuery::from_static(path));
+        let mut request = Request::new(Body::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_parts(uri).map_err(|e| status::malformed(&e))?;
+        *request.headers_mut() = carried;
+        let _place = self
+            .places
+            .try_acquire()
+            .map_err(|_| status::overloaded("too many REST calls at once, try again later"))?;
+        let answer = self.client.request(request).await.map_err(|e| {
+            warn!(error = %with_causes(&e), "a call did not reach the upstream's REST");
+            status::unavailable("the upstream Milvus does not answer".to_owned())
+        })?;
+        let mut answer = answer.map(Body::new);
+        let named = of_connection(answer.headers());
+        for name in named {
+            answer.headers_mut().remove(name);
+        }
+        for name in OF_CONNECTION {
+            answer.headers_mut().remove(name);
+        }
+        Ok(answer)
+    }
+}
+
+/// The headers that `Connection` says are of this connection alone.
+fn of_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lists = headers.get_all(CONNECTION).into_iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
+}
