@@ -4,21 +4,26 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-/// A process, ended when dropped, with its own children.
-pub(crate) struct Child(std::process::Child);
+use tempfile::TempDir;
+
+/// A process, ended when dropped, with its own children. Its folder goes after it.
+pub(crate) struct Child {
+    process: std::process::Child,
+    _folder: Option<TempDir>,
+}
 
 impl Child {
-    pub(crate) fn new(process: std::process::Child) -> Self {
-        Self(process)
+    pub(crate) fn new(process: std::process::Child, folder: Option<TempDir>) -> Self {
+        Self { process, _folder: folder }
     }
 
     pub(crate) fn inner(&mut self) -> &mut std::process::Child {
-        &mut self.0
+        &mut self.process
     }
 
     /// Processor time so far, that of its children included.
     pub(crate) fn processor_time(&self) -> Duration {
-        let id = self.0.id();
+        let id = self.process.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
         let all = children.split_whitespace().map(str::to_owned).chain([id.to_string()]);
         all.map(|id| processor_time(&id)).sum()
@@ -26,7 +31,7 @@ impl Child {
 
     /// Resident memory in KiB.
     pub(crate) fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
@@ -45,7 +50,7 @@ fn processor_time(id: &str) -> Duration {
 impl Drop for Child {
     fn drop(&mut self) {
         // nginx ends its workers only when it is asked to end.
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        let _ = self.process.wait();
     }
 }

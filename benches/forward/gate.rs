@@ -41,7 +41,7 @@ pub(crate) fn start(binary: &str, upstream: SocketAddr) -> (Child, SocketAddr) {
         .unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let process = Child::new(process);
+    let process = Child::new(process, None);
     let address = line.trim_end().strip_prefix("listening on ");
     (process, address.unwrap().parse().unwrap())
 }

@@ -11,20 +11,19 @@ use crate::child::Child;
 
 /// Starts it on a free port.
 pub(crate) fn start(upstream: SocketAddr) -> (Child, SocketAddr) {
-    let folder = std::env::temp_dir().join(format!("forward-nginx-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let file = folder.join("nginx.conf");
-    std::fs::write(&file, configuration(&folder, address, upstream)).unwrap();
+    let file = folder.path().join("nginx.conf");
+    std::fs::write(&file, configuration(folder.path(), address, upstream)).unwrap();
     let started = Command::new("nginx")
         .arg("-c")
         .arg(&file)
-        .args(["-p".as_ref(), folder.as_os_str()])
+        .args(["-p".as_ref(), folder.path().as_os_str()])
         .args(["-e", "stderr"])
         .stdin(Stdio::null())
         .spawn();
     let mut process = match started {
-        Ok(process) => Child::new(process),
+        Ok(process) => Child::new(process, Some(folder)),
         Err(e) => panic!(
             "nginx cannot be started ({e}). The benchmark compares with it: install it, on \
              Debian and Ubuntu with `apt-get install nginx-light`"
@@ -37,7 +36,6 @@ pub(crate) fn start(upstream: SocketAddr) -> (Child, SocketAddr) {
         assert!(Instant::now() < until, "nginx does not listen");
         thread::sleep(Duration::from_millis(20));
     }
-    std::fs::remove_dir_all(&folder).unwrap();
     (process, address)
 }
 
