@@ -24,7 +24,8 @@ OUTPUT = f"""\
 
 
 def test_example(server, root, tmp_path):
-    (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    # The second one needs a Milvus: the suite with Milvus Lite runs it.
+    example, _ = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert example.count("localhost:19530") == 2
     script = tmp_path / "example.py"
     script.write_text(example.replace("localhost:19530", server.address))
