@@ -202,8 +202,7 @@ impl Upstream {
         };
         let message = request.encode_to_vec();
         let asked = self.ask(DESCRIBE_COLLECTION, &message);
-        let answer =
-            tokio::time::timeout(QUESTION_TIME, asked).await.map_err(|_| Self::late())??;
+        let answer = Self::within(Some(Instant::now() + QUESTION_TIME), asked).await??;
         peek::id(&answer, DESCRIBED_ID).map_err(|e| status::malformed(&e))
     }
 
@@ -220,8 +219,20 @@ impl Upstream {
         Answer::read(answer).await?.message()
     }
 
-    /// The deadline passed.
-    pub(super) fn late() -> Status {
+    /// What `answer` comes to, if it does before the deadline.
+    pub(super) async fn within<T>(
+        deadline: Option<Instant>,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Status> {
+        match deadline {
+            Some(deadline) => {
+                tokio::time::timeout_at(deadline.into(), answer).await.map_err(|_| Self::late())
+            }
+            None => Ok(answer.await),
+        }
+    }
+
+    fn late() -> Status {
         status::too_late("the upstream did not answer in time".to_owned())
     }
 
@@ -251,13 +262,7 @@ impl Upstream {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
 
-        let answered = self.connections.send(request, content);
-        let answered = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), answered)
-                .await
-                .map_err(|_| Self::late())?,
-            None => answered.await,
-        };
+        let answered = Self::within(deadline, self.connections.send(request, content)).await?;
         answered.map_err(|error| {
             warn!(error, "a call did not reach the upstream");
             status::unavailable("the upstream Milvus does not answer".to_owned())

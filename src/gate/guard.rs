@@ -18,8 +18,8 @@ use super::connections::Content;
 use super::external::CHECK;
 use super::methods::{self, Answered, Method};
 use super::{
-    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Subject, Upstream, deadline,
-    filter, frame, not_served, peek, unknown,
+    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Upstream, deadline, filter,
+    frame, not_served, peek, subject, unknown,
 };
 use crate::model::visibility::Visible;
 use crate::rpc::status;
@@ -131,14 +131,7 @@ impl Gate {
         if !self.options.audit_only || !self.forwards(method) {
             return Err(refusal);
         }
-        let snapshot = self.engine.snapshot();
-        let subject = Subject {
-            method: method.row.name,
-            user: "",
-            database: "",
-            objects: &[],
-            revision: snapshot.revision,
-        };
+        let subject = subject(method, "", &self.engine.snapshot());
         self.audit.refused(&subject, "would be unauthenticated");
         Ok(Identity::nobody())
     }
@@ -184,12 +177,7 @@ impl Gate {
             return Ok(answer);
         }
         let shortened = filter::shorten(method.row.name, answer, &visible);
-        match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), shortened)
-                .await
-                .map_err(|_| Upstream::late())?,
-            None => shortened.await,
-        }
+        Upstream::within(deadline, shortened).await?
     }
 
     fn upstream_of(&self, method: &Method) -> Result<&Upstream, Status> {
