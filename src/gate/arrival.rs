@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use moka::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,8 +19,8 @@ const ARRIVAL: Duration = Duration::from_secs(60);
 /// never tell the end (Node's does not), and Milvus does not wait for it.
 const END: Duration = Duration::from_millis(20);
 
-/// How many times the size of what has arrived is made room for.
-const GROWTH: usize = 16;
+/// What a piece of a request takes beside its bytes.
+const PIECE: usize = 64;
 /// Users whose share of the room is remembered.
 const SHARES: u64 = 100_000;
 
@@ -34,8 +34,11 @@ pub(super) struct Room {
 }
 
 /// Bytes that are held until this is dropped.
-#[derive(Debug, Default)]
-pub struct Held(Vec<OwnedSemaphorePermit>);
+#[derive(Debug)]
+pub struct Held {
+    rooms: [Arc<Semaphore>; 2],
+    bytes: Vec<OwnedSemaphorePermit>,
+}
 
 impl Room {
     pub(super) fn new(bytes: usize) -> Self {
@@ -43,23 +46,24 @@ impl Room {
         Self { all: Arc::new(Semaphore::new(bytes)), share: bytes / 3, shares }
     }
 
-    fn of(&self, user: &str) -> [Arc<Semaphore>; 2] {
+    /// Nothing yet, of the room that is left for `user`.
+    fn of(&self, user: &str) -> Held {
         let share = self.shares.get_with_by_ref(user, || Arc::new(Semaphore::new(self.share)));
-        [share, self.all.clone()]
+        Held { rooms: [share, self.all.clone()], bytes: Vec::new() }
     }
 }
 
 impl Held {
-    /// Takes so many bytes more from each of `rooms`.
-    fn add(&mut self, rooms: &[Arc<Semaphore>], bytes: usize) -> Result<(), Status> {
+    /// Takes so many bytes more.
+    pub(super) fn add(&mut self, bytes: usize) -> Result<(), Status> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        for (place, room) in rooms.iter().enumerate() {
+        for (place, room) in self.rooms.iter().enumerate() {
             let more = room.clone().try_acquire_many_owned(bytes).map_err(|_| {
                 status::overloaded("too many large requests at once, try again later")
             })?;
-            match self.0.get_mut(place) {
+            match self.bytes.get_mut(place) {
                 Some(held) => held.merge(more),
-                None => self.0.push(more),
+                None => self.bytes.push(more),
             }
         }
         Ok(())
@@ -76,7 +80,7 @@ impl Gate {
         user: &str,
         body: Body,
         limit: usize,
-    ) -> Result<(Bytes, Held), Status> {
+    ) -> Result<(Vec<Bytes>, Held), Status> {
         self.read_until(user, body, limit, frame::HEAD, frame::is_whole).await
     }
 
@@ -90,7 +94,8 @@ impl Gate {
         body: Body,
         limit: usize,
     ) -> Result<(Bytes, Held), Status> {
-        self.read_until(&identity.user, body, limit, 0, |_| false).await
+        let (pieces, room) = self.read_until(&identity.user, body, limit, 0, |_, _| false).await?;
+        Ok((frame::joined(pieces), room))
     }
 
     async fn read_until(
@@ -99,14 +104,14 @@ impl Gate {
         mut body: Body,
         limit: usize,
         head: usize,
-        complete: fn(&[u8]) -> bool,
-    ) -> Result<(Bytes, Held), Status> {
-        let rooms = self.room.of(user);
-        let mut room = Held::default();
-        let mut read = Arrived::default();
+        complete: fn(&[Bytes], usize) -> bool,
+    ) -> Result<(Vec<Bytes>, Held), Status> {
+        let mut room = self.room.of(user);
+        let mut pieces = Vec::new();
+        let mut length = 0;
         let arrive = async {
             loop {
-                let part = if complete(read.bytes()) {
+                let part = if complete(&pieces, length) {
                     tokio::time::timeout(END, body.frame()).await.unwrap_or_default()
                 } else {
                     body.frame().await
@@ -118,11 +123,12 @@ impl Gate {
                 if data.is_empty() {
                     continue;
                 }
-                if read.bytes().len() + data.len() > limit + head {
+                length += data.len();
+                if length > limit + head {
                     return Err(status::too_large(limit));
                 }
-                room.add(&rooms, data.len())?;
-                read.add(data, limit + head);
+                room.add(data.len() + PIECE)?;
+                pieces.push(data);
             }
             Ok(())
         };
@@ -135,40 +141,6 @@ impl Gate {
                 )));
             }
         }
-        Ok((read.into_bytes(), room))
-    }
-}
-
-/// What has arrived so far. What comes in one piece, as most requests do, is not copied.
-#[derive(Default)]
-struct Arrived {
-    first: Bytes,
-    /// Everything, as soon as there are several pieces.
-    all: BytesMut,
-}
-
-impl Arrived {
-    fn bytes(&self) -> &[u8] {
-        if self.all.is_empty() { &self.first } else { &self.all }
-    }
-
-    fn add(&mut self, data: Bytes, limit: usize) {
-        if self.bytes().is_empty() {
-            self.first = data;
-            return;
-        }
-        if self.all.capacity() - self.all.len() < data.len() {
-            // As much as the head tells, which keeps a large message from being copied again and
-            // again; but a head alone does not make room for what may never come.
-            let arrived = self.bytes().len();
-            let told = frame::announced(self.bytes()).saturating_sub(self.all.len());
-            self.all.reserve(told.min(GROWTH * arrived).min(limit).max(arrived + data.len()));
-        }
-        self.all.extend_from_slice(&std::mem::take(&mut self.first));
-        self.all.extend_from_slice(&data);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.all.is_empty() { self.first } else { self.all.freeze() }
+        Ok((pieces, room))
     }
 }

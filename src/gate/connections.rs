@@ -35,8 +35,8 @@ const CONNECTION_WINDOW: u32 = 256 << 20;
 
 /// What is sent.
 pub(super) enum Content {
-    /// All of it is here.
-    Whole(Bytes),
+    /// All of it is here, in pieces.
+    Whole(Vec<Bytes>),
     /// It comes bit by bit.
     Stream(Body),
 }
@@ -77,7 +77,13 @@ impl Connections {
         let broken = |e: h2::Error| super::forward::with_causes(&e);
         let (answer, mut sending) = sender.send_request(request, false).map_err(broken)?;
         match content {
-            Content::Whole(bytes) => sending.send_data(bytes, true).map_err(broken)?,
+            Content::Whole(pieces) => {
+                let mut left = pieces.len();
+                for piece in pieces {
+                    left -= 1;
+                    sending.send_data(piece, left == 0).map_err(broken)?;
+                }
+            }
             Content::Stream(body) => {
                 tokio::spawn(pump(body, sending));
             }

@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use tracing::{info, warn};
 
 use super::connections::{Connections, Content};
+use super::frame::Frame;
 use super::peek;
 use crate::rpc::proto::service::DescribeCollectionRequest;
 use crate::rpc::status;
@@ -214,7 +215,7 @@ impl Upstream {
             headers.insert(AUTHORIZATION, value.clone());
         }
         let path = PathAndQuery::from_static(path);
-        let content = Content::Whole(super::frame::of(message));
+        let content = Content::Whole(Frame::of(message).pieces());
         let answer = self.send(path, headers, None, content).await?;
         Answer::read(answer).await?.message()
     }

@@ -1,60 +1,179 @@
-//! gRPC's framing of one message: a flag, a length, the message.
+//! gRPC's framing of one message: a flag, a length, the message. A large request stays in the
+//! pieces in which it came, since putting it together would cost more than all else that is done
+//! with it; what decides is read from its outline.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tonic::Status;
 
+use super::outline::outline;
 use crate::rpc::status;
 
 /// A flag and a length stand before each message.
 pub(super) const HEAD: usize = 5;
 
-/// The one message of a unary call.
+/// The frame of one request.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pieces: Vec<Bytes>,
+    outline: Bytes,
+}
+
+impl Frame {
+    /// The frame of `message`.
+    pub(super) fn of(message: &[u8]) -> Self {
+        let frame = of(message);
+        Self { outline: frame.slice(HEAD..), pieces: vec![frame] }
+    }
+
+    /// A frame that came in `pieces`. Its large fields need not be kept where they can be read,
+    /// those excepted whose numbers are `read`.
+    ///
+    /// # Errors
+    /// It is not the frame of just one message, or the message is compressed or malformed.
+    pub(super) fn arrived(pieces: Vec<Bytes>, read: impl Fn(u32) -> bool) -> Result<Self, Status> {
+        let outline = match pieces.as_slice() {
+            [whole] => {
+                message(whole)?;
+                whole.slice(HEAD..)
+            }
+            _ => {
+                let mut left = Pieces::of(&pieces);
+                check_head(&mut left)?;
+                outline(left, read).map_err(|e| status::malformed(&e))?
+            }
+        };
+        Ok(Self { pieces, outline })
+    }
+
+    /// The message, but for large fields that nobody reads.
+    pub(super) fn outline(&self) -> &[u8] {
+        &self.outline
+    }
+
+    /// The bytes of memory that the outline takes beside the pieces.
+    pub(super) fn beside(&self) -> usize {
+        if self.pieces.len() > 1 { self.outline.len() } else { 0 }
+    }
+
+    /// All bytes, as they came.
+    pub(super) fn pieces(&self) -> Vec<Bytes> {
+        self.pieces.clone()
+    }
+
+    /// The same with a text added to the message, which counts as the field of that number.
+    pub(super) fn with_text(&self, field: u32, text: &str) -> Vec<Bytes> {
+        let mut added = Vec::with_capacity(text.len() + 16);
+        prost::encoding::string::encode(field, &text.to_owned(), &mut added);
+        let mut pieces = self.pieces();
+        let mut cut = HEAD;
+        for piece in &mut pieces {
+            let part = cut.min(piece.len());
+            piece.advance(part);
+            cut -= part;
+        }
+        pieces.push(added.into());
+        let length = pieces.iter().map(Bytes::len).sum();
+        pieces.insert(0, Bytes::copy_from_slice(&head(length)));
+        pieces
+    }
+}
+
+/// The bytes of the frame of `message`.
+pub(super) fn of(message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(HEAD + message.len());
+    frame.put_slice(&head(message.len()));
+    frame.put_slice(message);
+    frame.freeze()
+}
+
+fn head(length: usize) -> [u8; HEAD] {
+    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    [0, a, b, c, d]
+}
+
+/// The one message of a call.
 pub(super) fn message(frame: &[u8]) -> Result<&[u8], Status> {
-    let Some(([compressed, length @ ..], message)) = frame.split_first_chunk::<HEAD>() else {
+    let mut message = frame;
+    check_head(&mut message)?;
+    Ok(message)
+}
+
+/// Takes the head of a frame, whose message must be all that is left.
+fn check_head(frame: &mut impl Buf) -> Result<(), Status> {
+    if frame.remaining() < HEAD {
         return Err(status::malformed(&"there is no message"));
-    };
-    if *compressed != 0 {
+    }
+    if frame.get_u8() != 0 {
         return Err(status::unimplemented("compressed requests are not supported".to_owned()));
     }
-    if usize::try_from(u32::from_be_bytes(*length)).is_ok_and(|length| length == message.len()) {
-        return Ok(message);
+    if usize::try_from(frame.get_u32()).is_ok_and(|length| length == frame.remaining()) {
+        return Ok(());
     }
     Err(status::malformed(&"its length is not what its head says"))
 }
 
-/// Whether a frame is there to its end.
-pub(super) fn is_whole(frame: &[u8]) -> bool {
-    let Some((&[_, length @ ..], message)) = frame.split_first_chunk::<HEAD>() else {
-        return false;
-    };
-    usize::try_from(u32::from_be_bytes(length)).is_ok_and(|length| length <= message.len())
-}
-
-/// How long a frame will be, head included, as far as its beginning tells.
-pub(super) fn announced(frame: &[u8]) -> usize {
-    let Some(&[_, length @ ..]) = frame.first_chunk::<HEAD>() else { return 0 };
-    usize::try_from(u32::from_be_bytes(length)).map_or(0, |length| length.saturating_add(HEAD))
-}
-
-/// The frame of `message`.
-pub(super) fn of(message: &[u8]) -> Bytes {
-    of_parts(&[message])
-}
-
-/// The frame of `message` with a text added, which counts as the field of that number.
-pub(super) fn with_text(message: &[u8], field: u32, text: &str) -> Bytes {
-    let mut added = Vec::with_capacity(text.len() + 16);
-    prost::encoding::string::encode(field, &text.to_owned(), &mut added);
-    of_parts(&[message, &added])
-}
-
-fn of_parts(parts: &[&[u8]]) -> Bytes {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    let mut frame = BytesMut::with_capacity(HEAD + length);
-    frame.put_u8(0);
-    frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
-    for part in parts {
-        frame.put_slice(part);
+/// Whether a frame is there to its end, of which `length` bytes have arrived.
+pub(super) fn is_whole(pieces: &[Bytes], length: usize) -> bool {
+    let mut head = pieces.iter().flatten().skip(1);
+    let mut announced = 0;
+    for _ in 1..HEAD {
+        let Some(byte) = head.next() else { return false };
+        announced = announced << 8 | usize::from(*byte);
     }
-    frame.freeze()
+    length >= HEAD + announced
+}
+
+/// All bytes in one piece.
+pub(super) fn joined(pieces: Vec<Bytes>) -> Bytes {
+    match <[Bytes; 1]>::try_from(pieces) {
+        Ok([whole]) => whole,
+        Err(pieces) => pieces.concat().into(),
+    }
+}
+
+/// Pieces, read one after the other.
+#[derive(Debug)]
+pub(super) struct Pieces<'a> {
+    first: &'a [u8],
+    others: std::slice::Iter<'a, Bytes>,
+    remaining: usize,
+}
+
+impl<'a> Pieces<'a> {
+    pub(super) fn of(pieces: &'a [Bytes]) -> Self {
+        let remaining = pieces.iter().map(Bytes::len).sum();
+        let mut all = Self { first: &[], others: pieces.iter(), remaining };
+        all.go_on();
+        all
+    }
+
+    /// To the next piece, where one has been read.
+    fn go_on(&mut self) {
+        while self.first.is_empty()
+            && let Some(next) = self.others.next()
+        {
+            self.first = next;
+        }
+    }
+}
+
+impl Buf for Pieces<'_> {
+    fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.first
+    }
+
+    fn advance(&mut self, count: usize) {
+        let mut left = count.min(self.remaining);
+        self.remaining -= left;
+        while left > 0 {
+            let part = left.min(self.first.len());
+            self.first = self.first.get(part..).unwrap_or_default();
+            left -= part;
+            self.go_on();
+        }
+    }
 }

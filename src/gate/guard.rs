@@ -16,6 +16,7 @@ use tracing::debug;
 
 use super::connections::Content;
 use super::external::CHECK;
+use super::frame::Frame;
 use super::methods::{self, Answered, Method};
 use super::{
     Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Upstream, deadline, filter,
@@ -41,8 +42,8 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
     } else if gate.options.ext_authz && path == CHECK {
         let (parts, body) = request.into_parts();
         let response = match gate.read(NOBODY, body, MAX_MESSAGE).await {
-            Ok((frame, _room)) => {
-                answer(services, Request::from_parts(parts, Body::from(frame))).await
+            Ok((pieces, _room)) => {
+                answer(services, Request::from_parts(parts, body_of(pieces))).await
             }
             Err(refusal) => refusal.into_http(),
         };
@@ -98,9 +99,10 @@ impl Gate {
         }
         let large = self.forwards(method) || method.row.name == "RestoreRBAC";
         let limit = if large { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
-        let (frame, _room) = self.read(&identity.user, body, limit).await?;
-        let message = frame::message(&frame)?;
-        let caller = self.admit(&identity, &connection, path, message).await?;
+        let (pieces, mut room) = self.read(&identity.user, body, limit).await?;
+        let frame = Frame::arrived(pieces, |field| method.reads(field))?;
+        room.add(frame.beside())?;
+        let caller = self.admit(&identity, &connection, path, frame.outline()).await?;
         if self.forwards(method) {
             if FILTERED.contains(&method.row.name) {
                 // It is read here, so it must not come compressed.
@@ -114,7 +116,7 @@ impl Gate {
         }
         parts.extensions.insert(caller);
         // INVARIANT: the bytes checked are the bytes that the service decodes.
-        Ok(answer(services, Request::from_parts(parts, Body::from(frame))).await)
+        Ok(answer(services, Request::from_parts(parts, body_of(frame.pieces()))).await)
     }
 
     /// Who calls. Where refusals are only recorded, a wrong login is one of them.
@@ -144,19 +146,19 @@ impl Gate {
         parts: &Parts,
         connection: &str,
         deadline: Option<Instant>,
-        frame: &Bytes,
+        frame: &Frame,
     ) -> Result<Response, Status> {
-        let message = frame::message(frame)?;
-        let named = peek::field(message, method.row.database).map_err(|e| status::malformed(&e))?;
+        let named = peek::field(frame.outline(), method.row.database);
+        let named = named.map_err(|e| status::malformed(&e))?;
         // INVARIANT: the bytes checked are the bytes forwarded; only the database that the check
         // added is added to them, since not every Milvus looks for it where the client put it.
-        let body = if method.in_database && named.is_empty() && !connection.is_empty() {
-            frame::with_text(message, method.row.database, connection)
+        let pieces = if method.in_database && named.is_empty() && !connection.is_empty() {
+            frame.with_text(method.row.database, connection)
         } else {
-            frame.clone()
+            frame.pieces()
         };
         let forgetting = self.forgetting(method);
-        let content = Content::Whole(body);
+        let content = Content::Whole(pieces);
         let upstream = self.upstream_of(method)?;
         let mut answer = upstream.forward(parts, connection, deadline, content).await?;
         drop(forgetting);
@@ -192,6 +194,10 @@ pub(super) fn is_protobuf(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     types.next().is_some_and(|t| t == "application/grpc" || t == "application/grpc+proto")
         && types.next().is_none()
+}
+
+fn body_of(pieces: Vec<Bytes>) -> Body {
+    Body::from(frame::joined(pieces))
 }
 
 async fn answer(mut services: Router, request: Request) -> Response {

@@ -146,6 +146,25 @@ impl Method {
     }
 }
 
+impl Method {
+    /// Whether something is read from the field of that number.
+    pub(super) fn reads(&self, field: u32) -> bool {
+        let row = self.row;
+        let named = row.names.iter().filter_map(|path| path.first());
+        let of_requirement = match &self.access {
+            Access::Privileged(requirement) => {
+                let Requirement { names, own_role, target_database, .. } = requirement;
+                [names.first(), own_role.first(), Some(target_database)]
+            }
+            Access::Anywhere(_) | Access::Authenticated | Access::Administrators => [None; 3],
+        };
+        named
+            .chain([&row.database, &row.collection, &row.id])
+            .chain(of_requirement.into_iter().flatten())
+            .any(|number| *number == field)
+    }
+}
+
 impl Access {
     fn classified(row: &MethodRow) -> Option<Self> {
         let (_, class) = CLASSES.iter().find(|(name, _)| *name == row.name)?;

@@ -15,6 +15,7 @@ mod frame;
 mod guard;
 mod identity;
 mod methods;
+mod outline;
 mod peek;
 #[cfg(test)]
 mod peek_fuzz;

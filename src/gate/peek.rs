@@ -12,7 +12,7 @@ const MAX_NAMES: usize = 65_536;
 
 /// Bytes that are no protobuf message.
 #[derive(Debug)]
-pub(super) struct Malformed(String);
+pub(super) struct Malformed(pub(super) String);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

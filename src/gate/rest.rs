@@ -1,15 +1,15 @@
 //! What REST asks of the gate: the same checks on calls that do not come as messages, and answers
 //! of the upstream for those that do.
 
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request};
 use tonic::Status;
 
 use super::alias::Forgetting;
 use super::forward::Answer;
+use super::frame::Frame;
 use super::methods::{self, Access, Method};
-use super::{Caller, Gate, Identity, Login, decide, frame, unknown};
+use super::{Caller, Gate, Identity, Login, decide, unknown};
 use crate::model::privilege::ObjectType;
 use crate::rpc::status;
 
@@ -83,7 +83,7 @@ impl Gate {
             headers.insert(AUTHORIZATION, login.clone());
         }
         let (parts, ()) = request.into_parts();
-        let frame: Bytes = frame::of(message);
+        let frame = Frame::of(message);
         let answer = self.forward(method, caller, &parts, database, None, &frame).await?;
         Answer::read(answer).await?.message().map(Some)
     }
