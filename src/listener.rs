@@ -23,6 +23,8 @@ use late::Punctual;
 const CONNECTIONS: usize = 10_000;
 /// Calls at a time on one connection.
 const STREAMS: u32 = 256;
+/// The largest frame that a client may send: large requests cost less in few frames.
+const FRAME: u32 = 256 << 10;
 /// How long a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How often, and for how long, a silent HTTP/2 connection is asked whether it is still there.
@@ -145,6 +147,7 @@ fn connection(
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .max_frame_size(FRAME)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIME);
     let stream = if version == Version::HTTP_2 {

@@ -21,6 +21,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::gather::Gather;
+
 /// Connections to the upstream.
 const CONNECTIONS: usize = 4;
 /// How long connecting may take.
@@ -139,7 +141,7 @@ async fn connect(authority: &Authority) -> Result<SendRequest<Bytes>, String> {
         .enable_push(false)
         .initial_window_size(CALL_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .handshake(stream)
+        .handshake(Gather::new(stream))
         .await
         .map_err(|e| super::forward::with_causes(&e))?;
     let pings = connection.ping_pong();
@@ -148,7 +150,7 @@ async fn connect(authority: &Authority) -> Result<SendRequest<Bytes>, String> {
 }
 
 /// Moves a connection's bytes until it ends. When it is let go of, its calls fail.
-async fn drive(connection: Connection<TcpStream, Bytes>, pings: Option<PingPong>) {
+async fn drive(connection: Connection<Gather, Bytes>, pings: Option<PingPong>) {
     tokio::select! {
         ended = connection => if let Err(e) = ended {
             debug!(error = %e, "a connection to the upstream broke");

@@ -12,6 +12,7 @@ mod external;
 mod filter;
 mod forward;
 mod frame;
+mod gather;
 mod guard;
 mod identity;
 mod methods;

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// Bytes that are read at a time.
+/// Bytes that are read at a time, once frames may be late.
 const CHUNK: usize = 16 << 10;
 /// The head of a frame.
 const HEAD: usize = 9;
@@ -31,7 +31,7 @@ pub(super) struct Punctual {
     stopping: watch::Receiver<bool>,
     /// None for HTTP/1.
     frames: Option<Frames>,
-    /// What was read and not yet asked for.
+    /// What was read and not yet asked for, none before frames may be late.
     kept: BytesMut,
 }
 
@@ -67,28 +67,36 @@ impl Frames {
         Self { head: BytesMut::new(), left: preface, keep: true, newest: 0, last: None }
     }
 
-    /// Adds to `kept` what is not late in `bytes`, the next that came.
-    fn sift(&mut self, mut bytes: &[u8], stopping: bool, kept: &mut BytesMut) {
-        while !bytes.is_empty() {
+    /// Follows `bytes`, the next that came, and shows `keep` what is not late of them; until it
+    /// settles which stream is the last, before which nothing is late. Returns how far it came.
+    fn follow(&mut self, bytes: &[u8], stopping: bool, mut keep: impl FnMut(&[u8])) -> usize {
+        let settled = self.last.is_some();
+        let mut rest = bytes;
+        while !rest.is_empty() && self.last.is_some() == settled {
             let wanted = if self.left == 0 { HEAD - self.head.len() } else { self.left };
-            let (part, rest) = bytes.split_at(wanted.min(bytes.len()));
-            bytes = rest;
+            let (part, after) = rest.split_at(wanted.min(rest.len()));
+            rest = after;
             if self.left > 0 {
                 self.left -= part.len();
                 if self.keep {
-                    kept.extend_from_slice(part);
+                    keep(part);
                 }
-            } else {
-                self.head.extend_from_slice(part);
-                if self.head.len() == HEAD {
-                    self.begin(stopping, kept);
+                continue;
+            }
+            self.head.extend_from_slice(part);
+            if self.head.len() == HEAD {
+                self.begin(stopping);
+                if self.keep {
+                    keep(&self.head);
                 }
+                self.head.clear();
             }
         }
+        bytes.len() - rest.len()
     }
 
     /// Looks at the head of a frame.
-    fn begin(&mut self, stopping: bool, kept: &mut BytesMut) {
+    fn begin(&mut self, stopping: bool) {
         let mut head = self.head.as_ref();
         self.left = usize::try_from(head.get_uint(3)).unwrap_or(usize::MAX);
         let (kind, flags, stream) =
@@ -100,10 +108,6 @@ impl Frames {
             _ => {}
         }
         self.keep = kind != WINDOW_UPDATE || self.last.is_none_or(|last| stream <= last);
-        if self.keep {
-            kept.extend_from_slice(&self.head);
-        }
-        self.head.clear();
     }
 }
 
@@ -115,6 +119,17 @@ impl AsyncRead for Punctual {
     ) -> Poll<io::Result<()>> {
         let Self { stream, stopping, frames, kept } = self.get_mut();
         let Some(frames) = frames else { return Pin::new(stream).poll_read(cx, out) };
+        if frames.last.is_none() {
+            let before = out.filled().len();
+            ready!(Pin::new(&mut *stream).poll_read(cx, out))?;
+            let came = out.filled().get(before..).unwrap_or_default();
+            let stopping = *stopping.borrow();
+            let followed = frames.follow(came, stopping, |_| {});
+            let late = came.get(followed..).unwrap_or_default();
+            frames.follow(late, stopping, |part| kept.extend_from_slice(part));
+            out.set_filled(before + followed);
+            return Poll::Ready(Ok(()));
+        }
         while kept.is_empty() {
             let mut chunk = [0; CHUNK];
             let mut chunk = ReadBuf::new(&mut chunk);
@@ -122,8 +137,7 @@ impl AsyncRead for Punctual {
             if chunk.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            let stopping = *stopping.borrow();
-            frames.sift(chunk.filled(), stopping, kept);
+            frames.follow(chunk.filled(), true, |part| kept.extend_from_slice(part));
         }
         out.put_slice(&kept.split_to(kept.len().min(out.remaining())));
         Poll::Ready(Ok(()))
