@@ -1,5 +1,6 @@
 //! The layer around all gRPC services.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -15,11 +16,12 @@ use tower::Service as _;
 use tracing::debug;
 
 use super::connections::Content;
+use super::decide::subject;
 use super::external::CHECK;
 use super::methods::{self, Answered, Method};
 use super::{
-    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Upstream, deadline, filter,
-    frame, not_served, peek, subject, unknown,
+    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SEALING_MESSAGE, MAX_SMALL_MESSAGE, Upstream,
+    deadline, fate, filter, frame, not_served, peek, unknown,
 };
 use crate::model::visibility::Visible;
 use crate::rpc::status;
@@ -97,12 +99,16 @@ impl Gate {
                 .await;
         }
         let large = self.forwards(method) || method.row.name == "RestoreRBAC";
-        let limit = if large { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
+        let limit = match large {
+            _ if fate::is_sealed_by(method) => MAX_SEALING_MESSAGE,
+            true => MAX_MESSAGE,
+            false => MAX_SMALL_MESSAGE,
+        };
         let (frame, _room) = self.read(&identity.user, body, limit).await?;
         let message = frame::message(&frame)?;
         let caller = self.admit(&identity, &connection, path, message).await?;
         if self.forwards(method) {
-            if FILTERED.contains(&method.row.name) {
+            if FILTERED.contains(&method.row.name) || fate::is_sealed_by(method) {
                 // It is read here, so it must not come compressed.
                 parts.headers.remove("grpc-accept-encoding");
             }
@@ -157,11 +163,23 @@ impl Gate {
         };
         let forgetting = self.forgetting(method);
         let content = Content::Whole(body);
-        let upstream = self.upstream_of(method)?;
-        let mut answer = upstream.forward(parts, connection, deadline, content).await?;
-        drop(forgetting);
+        let upstream = self.upstream_of(method)?.clone();
+        let fate = self.fate_by(method, connection, message).await?;
+        let (mut answer, revision) = if let Some(fate) = fate {
+            let (parts, connection) = (parts.clone(), connection.to_owned());
+            let answer = fate::until_done(async move {
+                let _forgetting = forgetting;
+                let answer = upstream.forward(&parts, &connection, deadline, content).await?;
+                fate.seal(answer).await
+            });
+            (answer.await?, self.revision())
+        } else {
+            let answer = upstream.forward(parts, connection, deadline, content).await?;
+            drop(forgetting);
+            (answer, caller.snapshot.revision)
+        };
         // Chained gates have revisions of their own.
-        let revision = HeaderValue::from(caller.snapshot.revision);
+        let revision = HeaderValue::from(revision);
         answer.headers_mut().insert(status::REVISION, revision);
         if caller.sees_all {
             return Ok(answer);
@@ -180,8 +198,8 @@ impl Gate {
         Upstream::within(deadline, shortened).await?
     }
 
-    fn upstream_of(&self, method: &Method) -> Result<&Upstream, Status> {
-        let upstream = self.upstream.as_deref().filter(|_| method.answered != Answered::Here);
+    fn upstream_of(&self, method: &Method) -> Result<&Arc<Upstream>, Status> {
+        let upstream = self.upstream.as_ref().filter(|_| method.answered != Answered::Here);
         upstream.ok_or_else(|| not_served(method))
     }
 }

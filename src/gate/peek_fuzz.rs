@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage, Value};
 
 use super::methods::{self, Access, METHODS, Method, MethodRow};
-use super::{decide, frame, peek};
+use super::{asked, frame, peek};
 use crate::rpc::DESCRIPTORS;
 
 static POOL: LazyLock<DescriptorPool> =
@@ -91,7 +91,7 @@ fn check(method: &Method, bytes: &[u8]) {
     // A name that an upstream could take for a path is never passed on.
     let is_path = |name: &String| name.contains(['/', '\\', '\0']) || name == "..";
     if row.names.iter().any(|path| texts(&full, path).iter().any(is_path)) {
-        assert!(decide::check_names(method, "", bytes).is_err(), "{}", row.name);
+        assert!(asked::check_names(method, "", bytes).is_err(), "{}", row.name);
     }
     // The database that is added is the one that counts, and nothing else changes.
     if row.database != 0 {

@@ -50,7 +50,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 struct Rest {
     gate: Arc<Gate>,
     service: Service,
-    upstream: Option<RestUpstream>,
+    upstream: Option<Arc<RestUpstream>>,
 }
 
 /// A route, whoever answers it.
@@ -64,7 +64,7 @@ pub fn router(gate: Arc<Gate>, service: Service, upstream: Option<RestUpstream>)
     Router::new()
         .route("/v2/openapi.json", get(openapi::document))
         .fallback(answer)
-        .with_state(Arc::new(Rest { gate, service, upstream }))
+        .with_state(Arc::new(Rest { gate, service, upstream: upstream.map(Arc::new) }))
 }
 
 async fn answer(State(rest): State<Arc<Rest>>, request: Request) -> Response {

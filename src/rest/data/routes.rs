@@ -24,11 +24,22 @@ pub(super) enum Kind {
     List,
     /// Its answer tells what other calls have rules for.
     Describe,
+    /// The grants on the collection go with it.
+    Drop,
+    /// The grants on the collection move with it.
+    Rename,
     /// It may also build an index and load.
     Create,
     /// Its only name is a number that anybody can guess, and what it does cannot be undone: the
     /// privilege is needed on everything.
     Everywhere,
+}
+
+impl Kind {
+    /// Whether the upstream's answer goes on unread.
+    pub(super) fn is_shown_whole(self) -> bool {
+        matches!(self, Self::Plain | Self::Create | Self::Everywhere)
+    }
 }
 
 /// The path of a gRPC call.
@@ -58,9 +69,9 @@ pub(super) const ROUTES: &[DataRoute] = routes! {
     "/collections/get_stats" "GetCollectionStatistics" Plain;
     "/collections/get_load_state" "GetLoadState" Plain;
     "/collections/create" "CreateCollection" Create;
-    "/collections/drop" "DropCollection" Plain;
+    "/collections/drop" "DropCollection" Drop;
     "/collections/truncate" "TruncateCollection" Plain;
-    "/collections/rename" "RenameCollection" Plain;
+    "/collections/rename" "RenameCollection" Rename;
     "/collections/load" "LoadCollection" Plain;
     "/collections/refresh_load" "LoadCollection" Plain;
     "/collections/release" "ReleaseCollection" Plain;
