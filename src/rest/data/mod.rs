@@ -49,13 +49,13 @@ impl Rest {
     ) -> Result<Response, Refusal> {
         let login = Login::from_http(&parts.headers);
         let identity = self.gate.identify_for(route.method, &parts.headers, login).await?;
-        if body.size_hint().lower() > MAX_MESSAGE as u64 {
-            return Err(Refusal::too_large(MAX_MESSAGE));
-        }
         let limit = match route.kind {
             Kind::Drop | Kind::Rename => MAX_SEALING_MESSAGE,
             _ => MAX_MESSAGE,
         };
+        if body.size_hint().lower() > limit as u64 {
+            return Err(Refusal::too_large(limit));
+        }
         let (bytes, _room) = self.gate.read_all(&identity, std::mem::take(body), limit).await?;
         let object = Object::read(&bytes)?;
         let from_body = object.text("dbName")?;

@@ -11,7 +11,7 @@ use crate::support::Server;
 const LOGIN: &str = "Authorization: Bearer u1:passw0rd";
 const SEARCH: &str = "/v2/vectordb/entities/search";
 /// Nobody listens there: the tests of names alone need no gRPC.
-const NOWHERE: &str = "http://127.0.0.1:1";
+pub(super) const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// Where a privilege is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,12 +104,12 @@ const ADMINISTRATORS: [&str; 2] = ["/segments/describe", "/quotacenter/describe"
 const BODY: &str = r#" { "collectionName":"c1", "partitionName":"p1","partitionNames":["p1"],
     "aliasName":"a1", "newCollectionName":"c2","jobId":"1","schema":{"fields":[{"x":1.50}]} } "#;
 
-fn change(server: &Server, path: &str, body: &Value) {
+pub(super) fn change(server: &Server, path: &str, body: &Value) {
     expect(&post(server, path, &body.to_string()), r#"{"code":0,"data":{}}"#);
 }
 
 /// A server whose `public` may nothing, with `u1` who holds the empty `r1`.
-fn prepared(flags: &[&str]) -> Server {
+pub(super) fn prepared(flags: &[&str]) -> Server {
     let server = Server::start(flags);
     change(&server, "/users/create", &json!({"userName": "u1", "password": "passw0rd"}));
     change(&server, "/roles/create", &json!({"roleName": "r1"}));

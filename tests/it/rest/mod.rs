@@ -1,10 +1,11 @@
 //! REST v2 over real connections: `routes` what each route answers, `refusals` what is refused and
 //! how, `bad_http` requests that break the rules of HTTP, `databases` and `data` what goes to a
-//! Milvus behind the server, for which `upstream` stands in.
+//! Milvus behind the server, `fate` what then becomes of grants, for which `upstream` stands in.
 
 mod bad_http;
 mod data;
 mod databases;
+mod fate;
 mod refusals;
 mod routes;
 mod upstream;

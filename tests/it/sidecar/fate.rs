@@ -281,9 +281,8 @@ async fn whoever_may_drop_takes_the_grants_along() {
 }
 
 /// A gate in this process.
-fn gate(engine: Engine, upstream: &Upstream) -> Gate {
-    let authority = upstream.address.to_string().parse().unwrap();
-    let behind = Behind::new(authority, Credentials::None);
+pub(crate) fn gate(engine: Engine, upstream: &str) -> Gate {
+    let behind = Behind::new(upstream.parse().unwrap(), Credentials::None);
     let options = Options {
         authorization: false,
         audit_only: false,
@@ -305,6 +304,18 @@ async fn ask(gate: &Gate, method: &str, message: &[u8]) -> Status {
     Status::decode(answer.to_bytes().get(5..).unwrap()).unwrap()
 }
 
+/// A grant of Search on a collection.
+pub(crate) fn grant(role: &str, collection: &str) -> Command {
+    Command::OperatePrivilege(PrivilegeOperation {
+        operation: Ok(MemberOperation::Add),
+        role: role.to_owned(),
+        grantor: "root".to_owned(),
+        privilege: "Search".to_owned(),
+        database: "default".to_owned(),
+        target: Target::V2 { collection: collection.to_owned() },
+    })
+}
+
 fn count(state: &State) -> usize {
     state.roles["r1"].grants.len()
 }
@@ -313,20 +324,10 @@ fn count(state: &State) -> usize {
 async fn a_success_that_could_not_be_followed_is_none() {
     let (store, upstream) = (Faulty::new(), Upstream::start().await);
     let (engine, _writer) = crate::engine::start(&store);
-    let gate = gate(engine.clone(), &upstream);
-    let grant = |collection: &str| {
-        Command::OperatePrivilege(PrivilegeOperation {
-            operation: Ok(MemberOperation::Add),
-            role: "r1".to_owned(),
-            grantor: "root".to_owned(),
-            privilege: "Search".to_owned(),
-            database: "default".to_owned(),
-            target: Target::V2 { collection: collection.to_owned() },
-        })
-    };
+    let gate = gate(engine.clone(), &upstream.address.to_string());
     let seed = Command::Seed { root_password_hash: "x".into(), created: 1 };
     let role = Command::CreateRole { name: "r1".to_owned(), description: String::new() };
-    for command in [seed, role, grant("c1"), grant("c2")] {
+    for command in [seed, role, grant("r1", "c1"), grant("r1", "c2")] {
         engine.execute(command).await.unwrap();
     }
     let why = "the store failed, nothing was changed: service unavailable";

@@ -6,7 +6,7 @@ mod bytes;
 mod classes;
 mod database;
 mod down;
-mod fate;
+pub(crate) mod fate;
 mod fields;
 mod flow;
 mod listings;
