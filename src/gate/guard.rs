@@ -13,9 +13,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
 use tower::Service as _;
-use tracing::debug;
 
 use super::connections::Content;
+use super::counted::counted;
 use super::decide::subject;
 use super::external::CHECK;
 use super::methods::{self, Answered, Method};
@@ -25,7 +25,6 @@ use super::{
 };
 use crate::model::visibility::Visible;
 use crate::rpc::status;
-use crate::telemetry;
 
 /// Calls whose answers are shortened to what the caller may see.
 const FILTERED: [&str; 2] = ["ListDatabases", "ShowCollections"];
@@ -63,14 +62,13 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
         // INVARIANT: what nobody classified is refused.
         ("unknown", unknown(path).into_http())
     };
-    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
+    let refused = Status::from_header_map(response.headers()).map(|status| status.code());
     // Strangers need not know how much happens here.
-    if code != Code::Unauthenticated && !response.headers().contains_key(status::REVISION) {
+    if refused != Some(Code::Unauthenticated) && !response.headers().contains_key(status::REVISION)
+    {
         response.headers_mut().insert(status::REVISION, HeaderValue::from(gate.revision()));
     }
-    debug!(method = name, ?code, "answered");
-    telemetry::called(name, code as i32, started.elapsed());
-    response
+    counted(name, started.elapsed(), response)
 }
 
 impl Gate {

@@ -7,6 +7,7 @@ mod asked;
 mod audit;
 mod classes;
 mod connections;
+mod counted;
 mod deadline;
 mod decide;
 mod external;
@@ -27,7 +28,7 @@ pub use self::decide::Purpose;
 pub use self::external::External;
 pub use self::fate::{Fate, until_done};
 pub(crate) use self::forward::with_causes;
-pub use self::forward::{Credentials, DROPPED, Upstream};
+pub use self::forward::{Credentials, OF_CLIENT, OF_CONNECTION, Upstream};
 pub use self::guard::guard;
 pub use self::identity::{Identity, Login};
 pub use self::rest::Names;
@@ -170,6 +171,11 @@ impl Gate {
             seals: Arc::new(Semaphore::new(MAX_SEALS)),
             room: Room::new(MAX_HELD),
         }
+    }
+
+    /// Whether there is a Milvus behind.
+    pub fn has_upstream(&self) -> bool {
+        self.upstream.is_some()
     }
 
     /// Names of collections as the upstream knows them, where grants cover aliases.

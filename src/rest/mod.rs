@@ -143,7 +143,10 @@ impl Rest {
     ) -> Result<Answer, Refusal> {
         let login = Login::from_http(&parts.headers);
         let grpc_login = login.as_ref().ok().and_then(Login::to_grpc);
-        let identity = self.gate.identify(&parts.headers, login).await?;
+        let identity = match route.action.forwarded() {
+            Some(method) => self.gate.identify_for(method, &parts.headers, login).await?,
+            None => self.gate.identify(&parts.headers, login).await?,
+        };
         if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(Refusal::too_large(MAX_BODY));
         }

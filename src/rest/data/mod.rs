@@ -17,6 +17,7 @@ use tonic::Code;
 
 use super::Rest;
 use super::envelope::Refusal;
+use super::routes::method;
 use crate::gate::{
     Caller, Fate, Gate, Identity, Login, MAX_MESSAGE, MAX_SEALING_MESSAGE, Names, Purpose,
     until_done,
@@ -26,7 +27,7 @@ use crate::model::state::DEFAULT_DATABASE;
 use crate::rpc::proto::service::{DropCollectionRequest, RenameCollectionRequest};
 use answers::Hidden;
 use object::Object;
-use routes::{Kind, method};
+use routes::Kind;
 
 /// What a description of a collection tells beside its schema, and the calls that tell it too.
 const DESCRIBED: [(&str, &str); 3] = [
@@ -71,7 +72,7 @@ impl Rest {
             Kind::Describe => asked.hidden().await?,
             _ => Vec::new(),
         };
-        let upstream = self.upstream.as_ref().ok_or_else(Refusal::not_served)?;
+        let upstream = self.upstream.as_ref().ok_or_else(|| not_served(&self.gate))?;
         let body = match from_header {
             "" => bytes.clone(),
             name => with_database(&bytes, object.is_empty(), name),
@@ -131,7 +132,7 @@ impl Asked<'_> {
 
     async fn admit(&self, database: &str, path: &str, names: &Names) -> Result<Caller, Refusal> {
         match self.gate.admit_names(self.identity, Purpose::Call, database, path, names).await {
-            Err(e) if e.code() == Code::Unimplemented => Err(Refusal::not_served()),
+            Err(e) if e.code() == Code::Unimplemented => Err(not_served(self.gate)),
             decided => Ok(decided?),
         }
     }
@@ -172,6 +173,11 @@ impl Asked<'_> {
         }
         Ok(hidden)
     }
+}
+
+fn not_served(gate: &Gate) -> Refusal {
+    let both = "--upstream and --upstream-rest";
+    Refusal::not_served(if gate.has_upstream() { "--upstream-rest" } else { both })
 }
 
 fn names(object: &Object<'_>) -> Result<Names, Refusal> {

@@ -1,7 +1,7 @@
 //! The routes of Milvus' REST v2 that a Milvus answers, each with the gRPC call whose rules hold
 //! for it.
 
-use super::super::routes::BASE;
+use super::super::routes::{BASE, method};
 
 /// A route; all are `POST`.
 #[derive(Debug)]
@@ -41,14 +41,6 @@ impl Kind {
         matches!(self, Self::Plain | Self::Create | Self::Everywhere)
     }
 }
-
-/// The path of a gRPC call.
-macro_rules! method {
-    ($name:literal) => {
-        concat!("/milvus.proto.milvus.MilvusService/", $name)
-    };
-}
-pub(super) use method;
 
 macro_rules! routes {
     ($($path:literal $method:literal $kind:ident;)*) => {

@@ -29,8 +29,8 @@ impl Reached {
 
 /// A REST upstream.
 #[derive(Debug, Clone)]
-pub(super) struct Rest {
-    pub(super) url: String,
+pub(crate) struct Rest {
+    pub(crate) url: String,
     reached: Arc<Mutex<Vec<Reached>>>,
     told: Arc<Mutex<Option<&'static str>>>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Rest {
 const DESCRIBED: &str = r#"{"code":0,"data":{"aliases":["a1"],"collectionID":9007199254740993,"indexes":[{"indexName":"i1"}],"load":"LoadStateLoaded"},"message":""}"#;
 
 impl Rest {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rest = Self { url, reached: Arc::default(), told: Arc::default() };
