@@ -24,6 +24,12 @@ use crate::rpc::status;
 /// How long a call goes on whose caller is gone.
 const ALONE: Duration = Duration::from_secs(60);
 
+/// What is told where the grants could not follow, and how to mend it.
+const DROPPED: &str =
+    "dropped, but the grants on it are still there: drop it once more, or revoke them";
+const RENAMED: &str = "renamed, but the grants on it are still those on the old name: \
+                       rename it back and once more, or revoke and grant them";
+
 /// A collection, by the database and the name that a call gives.
 #[derive(Debug)]
 struct Collection {
@@ -122,21 +128,13 @@ impl Fate {
             Some(to) => to.database == self.collection.database || self.has_crossed(to).await,
             None => false,
         };
-        let Self {
-            engine, collection: Collection { database, name }, renamed, place: _place, ..
-        } = self;
-        let (shown, remedy) = (
-            shortened(&name),
-            match &renamed {
-                None => {
-                    "dropped, but the grants on it are still there: drop it once more, or revoke them"
-                }
-                Some(_) => {
-                    "renamed, but the grants on it are still those on the old name: \
-                 rename it back and once more, or revoke and grant them"
-                }
-            },
-        );
+        let Self { engine, collection, renamed, place: _place, .. } = self;
+        let Collection { database, name } = collection;
+        let what = match &renamed {
+            None => DROPPED,
+            Some(_) => RENAMED,
+        };
+        let text = format!("collection {} is {what}", shortened(&name));
         let command = match renamed.filter(|_| moved) {
             None => Command::CollectionDropped { database, collection: name },
             Some(to) => Command::CollectionRenamed {
@@ -147,7 +145,7 @@ impl Fate {
             },
         };
         engine.execute(command).await.map(|_| ()).map_err(|e| {
-            let text = format!("collection {shown} is {remedy}: {e}");
+            let text = format!("{text}: {e}");
             error!("{text}");
             Error::verbatim(ErrorKind::Unavailable, text)
         })
@@ -184,14 +182,14 @@ impl Fate {
     }
 }
 
-/// What comes of `work`, which goes on when nobody waits for that any more: a caller who is gone
-/// does not keep the grants from following.
+/// What comes of `work`, which starts at once and goes on when nobody waits for that any more: a
+/// caller who is gone does not keep the grants from following.
 ///
 /// # Errors
 /// Those of `work`.
-pub async fn until_done<T: Send + 'static, E: From<Status> + Send + 'static>(
+pub fn until_done<T: Send + 'static, E: From<Status> + Send + 'static>(
     work: impl Future<Output = Result<T, E>> + Send + 'static,
-) -> Result<T, E> {
+) -> impl Future<Output = Result<T, E>> {
     let (mut send, done) = oneshot::channel();
     tokio::spawn(async move {
         let abandoned = async {
@@ -206,7 +204,7 @@ pub async fn until_done<T: Send + 'static, E: From<Status> + Send + 'static>(
         let _ = done.map(|done| send.send(done));
     });
     let lost = |_| status::unavailable("the call was not brought to its end".to_owned());
-    done.await.map_err(lost)?
+    async move { done.await.map_err(lost)? }
 }
 
 /// Whether an answer says, in all of its places, that the call went well.

@@ -170,7 +170,8 @@ impl Gate {
                 let answer = upstream.forward(&parts, &connection, deadline, content).await?;
                 fate.seal(answer).await
             });
-            (answer.await?, self.revision())
+            // Even if the caller's time is over before the answer is.
+            (Upstream::within(deadline, answer).await??, self.revision())
         } else {
             let answer = upstream.forward(parts, connection, deadline, content).await?;
             drop(forgetting);

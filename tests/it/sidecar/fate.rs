@@ -1,11 +1,12 @@
 //! The grants on a collection share its fate: they go when it is dropped and move when it is
 //! renamed, before the caller hears of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use http::Request;
+use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use milvus_rbac::engine::Engine;
 use milvus_rbac::gate::{Credentials, Gate, Options, Upstream as Behind, guard};
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 use tonic::Code;
 
 use super::fields::{named, number, text};
+use super::flow::{pipe, streamed};
 use super::upstream::{Reply, Upstream, headers};
 use super::{Sidecar, path, until};
 use crate::engine::{Fault, Faulty};
@@ -259,6 +261,26 @@ async fn a_caller_who_is_gone_keeps_no_grant_alive() {
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
     go.notify_one();
+    until("the grant is gone", async || w.grants("u1").await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_caller_whose_time_is_over_keeps_no_grant_alive() {
+    let w = Sidecar::new().await;
+    let caller = Raw::root(&w.server).await.with("grpc-timeout", b"0000000500m");
+    w.user("u1", &[("Search", "default", "c1")]).await;
+    let (send, frames) = pipe();
+    let frames = Arc::new(Mutex::new(Some(frames)));
+    w.upstream.serves(DROP, move |_| {
+        let frames = frames.lock().unwrap().take().unwrap();
+        async move { streamed(frames) }
+    });
+    let answer = caller.unary(&path(DROP), frame(&named("", "c1"))).await;
+    assert_eq!(answer.code, Code::DeadlineExceeded, "{}", answer.text);
+    assert_eq!(w.grants("u1").await.len(), 1);
+    send.send(Frame::data(frame(&[]))).await.unwrap();
+    send.send(Frame::trailers(headers(&[("grpc-status", "0")]))).await.unwrap();
+    drop(send);
     until("the grant is gone", async || w.grants("u1").await.is_empty()).await;
 }
 
