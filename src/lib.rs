@@ -42,7 +42,8 @@
 //! As a sidecar nothing of the data is kept here. [`gate`] verifies the credentials and reads the whole
 //! message, of which it decodes the names of database and collection alone; an alias is looked up in the
 //! Milvus behind. It decides on the newest snapshot, and sends the very bytes on. The answer passes
-//! through as it comes, at the pace of its reader.
+//! through as it comes, at the pace of its reader. The answers to calls that drop or rename a collection
+//! are read first: the grants on it go or move with it before the caller hears of the success.
 
 pub mod admin;
 pub mod app;

@@ -20,6 +20,9 @@ pub(super) struct Audit {
     decisions: AtomicU64,
 }
 
+/// The most names in a line.
+pub(super) const TOLD: usize = 8;
+
 /// What was decided about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject<'a> {
@@ -65,7 +68,8 @@ impl Audit {
     }
 
     fn tell(&self, number: u64, subject: &Subject<'_>, decision: &str, role: &str, grant: &str) {
-        let objects: Vec<_> = subject.objects.iter().take(8).map(|name| shortened(name)).collect();
+        let objects = subject.objects.iter().filter(|name| !name.is_empty());
+        let objects: Vec<_> = objects.take(TOLD).map(|name| shortened(name)).collect();
         info!(
             target: "milvus_rbac::audit",
             id = format_args!("{:016x}-{number}", self.process),

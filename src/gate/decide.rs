@@ -1,163 +1,184 @@
-//! The decision on one call, on names that are read from the very bytes that go on.
+//! The decision on one call, on the newest state, and its line in the log.
+
+use std::sync::Arc;
 
 use tonic::Status;
 
-use super::methods::{Access, Method, Requirement};
-use super::peek::{self, Malformed};
-use crate::authz::{Decision, Object, Query, Reason};
+use super::asked::Asked;
+use super::audit::Subject;
+use super::methods::{Access, Method};
+use super::{Gate, Identity, peek};
+use crate::authz::{Decision, Reason, deciding_grant};
 use crate::engine::Snapshot;
-use crate::model::name::shortened;
-use crate::model::privilege::{ANY, Level, ObjectType};
+use crate::model::state::Grant;
 use crate::rpc::status;
 
-/// What a call needs of its caller's roles.
-#[derive(Debug)]
-pub(super) struct Asked<'m> {
-    requirement: &'static Requirement,
-    /// Where its names mean something.
-    pub(super) database: &'m str,
-    /// Where the privilege must hold.
-    scope: &'m str,
-    /// The objects, at least one; the empty name is none in particular.
-    pub(super) names: Vec<&'m str>,
-    own_role: &'m str,
-    /// The id of a collection that is told beside its name, 0 for none. Some versions of Milvus look
-    /// at the id, others at the name.
-    pub(super) id: u64,
+/// What is decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A call: what is denied is refused.
+    Call,
+    /// A part of another call's answer, which is left out if it is denied.
+    Part,
 }
 
-impl<'m> Asked<'m> {
-    /// Reads the names that decide from the encoded `message`. `connection` is the database for
-    /// requests that name none.
-    pub(super) fn read(
-        method: &Method,
-        requirement: &'static Requirement,
-        connection: &'m str,
-        message: &'m [u8],
-    ) -> Result<Self, Malformed> {
-        let or_connection = |name: &'m str| if name.is_empty() { connection } else { name };
-        let database = or_connection(peek::field(message, method.row.database)?);
-        // What moves data into another database needs the privilege in every database.
-        let moves = requirement.target_database != 0
-            && or_connection(peek::field(message, requirement.target_database)?) != database;
-        let cluster = requirement.privilege.level() == Some(Level::Cluster);
-        let names = match requirement.many {
-            true => peek::strings(message, &requirement.names)?,
-            false => vec![peek::string(message, &requirement.names)?],
+impl Gate {
+    /// The state on which the call was allowed.
+    pub(super) async fn decided(
+        &self,
+        method: &'static Method,
+        identity: &Identity,
+        purpose: Purpose,
+        database: &str,
+        message: &[u8],
+    ) -> Result<Arc<Snapshot>, Status> {
+        // INVARIANT: the newest state decides, however long the login and the message took: what
+        // was revoked before this moment is refused. Defended by `tests/it/in_force.rs`.
+        let snapshot = self.engine.snapshot();
+        identity.check(&snapshot.state)?;
+        if !self.options.authorization {
+            return Ok(snapshot);
+        }
+        let user = identity.user.as_str();
+        let asked = match &method.access {
+            Access::Privileged(requirement) => Some(
+                Asked::read(method, requirement, database, message)
+                    .map_err(|e| status::malformed(&e))?,
+            ),
+            Access::Anywhere(_) | Access::Authenticated | Access::Administrators => None,
         };
-        let id = peek::id(message, method.row.id)?;
-        let mut asked = Self {
-            requirement,
-            database,
-            scope: if moves || cluster { ANY } else { database },
-            // No name means all of the database.
-            names: if names.is_empty() { vec![""] } else { names },
-            own_role: peek::string(message, requirement.own_role)?,
-            id,
+        let Some(mut asked) = asked.filter(|asked| !asked.is_free()) else {
+            let named = peek::field(message, method.row.database);
+            let named = named.map_err(|e| status::malformed(&e))?;
+            let database = if named.is_empty() { database } else { named };
+            let subject = Subject { database, ..subject(method, user, &snapshot) };
+            return match nameless(method, &snapshot, user) {
+                Decision::Allowed(reason) => {
+                    self.audit.allowed(&subject, reason, |_| None);
+                    Ok(snapshot)
+                }
+                Decision::Denied => {
+                    let text = || nameless_refusal(method, user);
+                    self.refuse(method, purpose, &subject, text)?;
+                    Ok(snapshot)
+                }
+            };
         };
-        if id != 0 && (requirement.many || asked.names.iter().all(|name| name.is_empty())) {
+        let holds_some = asked.id != 0 && asked.anywhere(&snapshot, user);
+        if asked.id != 0 && !(holds_some && self.is_id_of_name(&asked).await) {
             asked.go_by_id();
         }
-        Ok(asked)
-    }
-
-    /// What is asked for is all collections of all databases: the id may be that of any.
-    pub(super) fn go_by_id(&mut self) {
-        self.scope = ANY;
-        self.names = vec![""];
-        self.id = 0;
-    }
-
-    /// Whether every authenticated caller may.
-    pub(super) fn is_free(&self) -> bool {
-        self.requirement.only_if_named && self.names.iter().all(|name| name.is_empty())
-    }
-
-    /// Whether grants on single collections may decide.
-    pub(super) fn names_collections(&self) -> bool {
-        self.requirement.object_type != ObjectType::User
-            && self.names.iter().any(|name| !name.is_empty())
-    }
-
-    /// Whether the caller holds the privilege on anything.
-    pub(super) fn anywhere(&self, snapshot: &Snapshot, user: &str) -> bool {
-        let Snapshot { state, policy, .. } = snapshot;
-        policy.decide_anywhere(state, user, &[self.requirement.privilege]).is_allowed()
-    }
-
-    /// The decision if the call concerned all collections.
-    pub(super) fn on_all<'a>(&self, snapshot: &'a Snapshot, user: &str) -> Decision<'a> {
-        self.on(snapshot, user, &[""])
-    }
-
-    /// The decision if the call named `names`, each of which must be allowed.
-    pub(super) fn on<'a>(
-        &self,
-        snapshot: &'a Snapshot,
-        user: &str,
-        names: &[&str],
-    ) -> Decision<'a> {
-        let Snapshot { state, policy, .. } = snapshot;
-        if let Some(role) = state.effective_roles(user).find(|role| *role == self.own_role) {
-            return Decision::Allowed(Reason::Role(role));
-        }
-        let mut decision = Decision::Denied;
-        for name in names {
-            decision = policy.decide(state, &self.query(user, name));
-            if !decision.is_allowed() {
-                break;
-            }
-        }
-        decision
-    }
-
-    /// What is asked of the policy for one of the names.
-    pub(super) fn query<'q>(&'q self, user: &'q str, name: &'q str) -> Query<'q> {
-        let object = match self.requirement.object_type {
-            ObjectType::Collection => Object::Collection(name),
-            ObjectType::User => Object::User(if name.is_empty() { ANY } else { name }),
-            ObjectType::Global => {
-                Object::Global { collection: Some(name).filter(|n| !n.is_empty()) }
-            }
+        let (snapshot, names) = self.named(identity, &asked, snapshot).await?;
+        let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        let decision = asked.on(&snapshot, user, &names);
+        names.extend(&asked.beside);
+        let subject = Subject {
+            database: asked.database,
+            objects: &names,
+            ..subject(method, user, &snapshot)
         };
-        Query { user, privilege: self.requirement.privilege, database: self.scope, object }
-    }
-
-    /// The text of a refusal.
-    pub(super) fn refusal(&self, user: &str) -> String {
-        format!(
-            "{}: permission deny to {user} in the `{}` database",
-            self.requirement.privilege.stored_name(),
-            shortened(self.scope)
-        )
-    }
-}
-
-/// Refuses names that some upstream would take for a path to something else: Milvus Lite keeps
-/// collections in folders of their names.
-pub(super) fn check_names(method: &Method, connection: &str, message: &[u8]) -> Result<(), Status> {
-    check_name(connection)?;
-    let mut refused = Ok(());
-    let seen = peek::each(message, method.row.names, &mut |name| {
-        if refused.is_ok() {
-            refused = check_name(name);
+        match decision {
+            Decision::Allowed(reason) => self.audit.allowed(&subject, reason, |role| {
+                let query = asked.query(user, names.first().copied().unwrap_or_default());
+                deciding_grant(&snapshot.state, &self.groups, role, &query).map(described)
+            }),
+            Decision::Denied => self.refuse(method, purpose, &subject, || asked.refusal(user))?,
         }
-        Ok(())
-    });
-    seen.map_err(|e| status::malformed(&e))?;
-    refused
+        Ok(snapshot)
+    }
+
+    /// The collections that a call's names stand for, and the state on which to decide. Names are
+    /// looked up only where they can matter: not where the caller may act on all collections, nor
+    /// where on none.
+    async fn named<'m>(
+        &self,
+        identity: &Identity,
+        asked: &Asked<'m>,
+        snapshot: Arc<Snapshot>,
+    ) -> Result<(Arc<Snapshot>, Vec<NameOf<'m>>), Status> {
+        let literal = || asked.names.iter().copied().map(NameOf::Literal).collect();
+        let Some(aliases) = self.aliases.as_ref().filter(|_| asked.names_collections()) else {
+            return Ok((snapshot, literal()));
+        };
+        let user = identity.user.as_str();
+        if asked.on_all(&snapshot, user).is_allowed() || !asked.anywhere(&snapshot, user) {
+            return Ok((snapshot, literal()));
+        }
+        let mut names = Vec::with_capacity(asked.names.len());
+        for name in &asked.names {
+            let name = aliases.resolve(asked.database, name).await;
+            // One that is denied decides: no caller has more looked up than may be acted on.
+            let snapshot = self.engine.snapshot();
+            let denied = !asked.on(&snapshot, user, &[&*name]).is_allowed();
+            names.push(NameOf::Resolved(name));
+            if denied {
+                identity.check(&snapshot.state)?;
+                return Ok((snapshot, names));
+            }
+        }
+        let snapshot = self.engine.snapshot();
+        identity.check(&snapshot.state)?;
+        Ok((snapshot, names))
+    }
+
+    /// Whether the upstream knows the collection that a call names by the id beside the name.
+    async fn is_id_of_name(&self, asked: &Asked<'_>) -> bool {
+        let (Some(upstream), [name]) = (&self.upstream, asked.names.as_slice()) else {
+            return false;
+        };
+        let asked_for = upstream.id_of(asked.database, name).await;
+        asked_for.is_ok_and(|id| id == asked.id)
+    }
+
+    /// Records a refusal; refuses, unless the call goes to the upstream and refusals are only
+    /// recorded.
+    fn refuse(
+        &self,
+        method: &Method,
+        purpose: Purpose,
+        subject: &Subject<'_>,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Status> {
+        let (would_be, is) = match purpose {
+            Purpose::Call => ("would be denied", "denied"),
+            Purpose::Part => ("would be hidden", "hidden"),
+        };
+        if self.options.audit_only && self.forwards(method) {
+            self.audit.refused(subject, would_be);
+            return Ok(());
+        }
+        self.audit.refused(subject, is);
+        Err(status::denied(text()))
+    }
 }
 
-pub(super) fn check_name(name: &str) -> Result<(), Status> {
-    if name.contains(['/', '\\']) || name.contains(char::is_control) || matches!(name, "." | "..") {
-        let name = shortened(name);
-        return Err(status::malformed(&format_args!("`{name}` is not the name of anything")));
+/// A name in a request, or what it stands for.
+enum NameOf<'m> {
+    Literal(&'m str),
+    Resolved(Arc<str>),
+}
+
+impl AsRef<str> for NameOf<'_> {
+    fn as_ref(&self) -> &str {
+        match self {
+            Self::Literal(name) => name,
+            Self::Resolved(name) => name,
+        }
     }
-    Ok(())
+}
+
+pub(super) fn subject<'a>(method: &Method, user: &'a str, snapshot: &Snapshot) -> Subject<'a> {
+    let revision = snapshot.revision;
+    Subject { method: method.row.name, user, database: "", objects: &[], revision }
+}
+
+fn described(grant: &Grant) -> String {
+    let Grant { object_type, database, object, privilege, .. } = grant;
+    format!("{privilege} on {} {object} in {database}", object_type.name())
 }
 
 /// The decision on a call that names nothing.
-pub(super) fn nameless<'a>(method: &Method, snapshot: &'a Snapshot, user: &str) -> Decision<'a> {
+fn nameless<'a>(method: &Method, snapshot: &'a Snapshot, user: &str) -> Decision<'a> {
     let Snapshot { state, policy, .. } = snapshot;
     match &method.access {
         Access::Authenticated => Decision::Allowed(Reason::Authenticated),
@@ -172,7 +193,7 @@ pub(super) fn nameless<'a>(method: &Method, snapshot: &'a Snapshot, user: &str) 
 }
 
 /// The text of such a refusal.
-pub(super) fn nameless_refusal(method: &Method, user: &str) -> String {
+fn nameless_refusal(method: &Method, user: &str) -> String {
     match &method.access {
         Access::Anywhere(privileges) => {
             let names: Vec<_> = privileges.iter().map(|p| p.stored_name()).collect();

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::{Code, Request, Response, Status};
 
 use super::guard::{header_database, is_protobuf};
-use super::{Gate, Login, connection_database, decide, frame, methods, unknown};
+use super::{Gate, Login, Purpose, asked, connection_database, frame, methods, unknown};
 use crate::rpc::proto::envoy::service::auth::v3::attribute_context::HttpRequest;
 use crate::rpc::proto::envoy::service::auth::v3::authorization_server::Authorization;
 use crate::rpc::proto::envoy::service::auth::v3::check_response::HttpResponse;
@@ -50,8 +50,9 @@ impl External {
         }
         let message = if method.row.streaming { &[] } else { frame::message(&raw_body)? };
         let database = connection_database(header_database(&headers)?)?;
-        decide::check_names(method, database, message)?;
-        self.0.decided(method, &identity, database, message).await.map(|_| ())
+        asked::check_names(method, database, message)?;
+        let decided = self.0.decided(method, &identity, Purpose::Call, database, message);
+        decided.await.map(|_| ())
     }
 }
 

@@ -22,20 +22,26 @@ pub(super) async fn shorten(
     response: Response,
     visible: &Visible,
 ) -> Result<Response, Status> {
-    let Answer { head, body, trailers, status } = Answer::read(response).await?;
-    let failed = status.is_some_and(|status| status.code() != Code::Ok);
-    let body = if failed || body.is_empty() {
+    let mut answer = Answer::read(response).await?;
+    let failed = answer.status.as_ref().is_some_and(|status| status.code() != Code::Ok);
+    answer.body = if failed || answer.body.is_empty() {
         Bytes::new()
     } else {
         let unreadable =
             |_| status::unimplemented(format!("the upstream's {method} cannot be filtered"));
-        let message = frame::message(&body).map_err(|_| unreadable(()))?;
+        let message = frame::message(&answer.body).map_err(|_| unreadable(()))?;
         let shortened = match method {
             "ListDatabases" => databases(message, visible),
             _ => collections(message, visible),
         };
         frame::of(&shortened.map_err(|_| unreadable(()))?)
     };
+    Ok(whole(answer))
+}
+
+/// The response that an answer stands for.
+pub(super) fn whole(answer: Answer) -> Response {
+    let Answer { head, body, trailers, status: _ } = answer;
     let body = match trailers {
         Some(trailers) => Body::new(Full::new(body).with_trailers(async { Some(Ok(trailers)) })),
         // A status that stands in the head ends the answer there: no frame may follow it.
@@ -43,7 +49,7 @@ pub(super) async fn shorten(
     };
     let mut response = Response::from_parts(head, body);
     response.headers_mut().remove(http::header::CONTENT_LENGTH);
-    Ok(response)
+    response
 }
 
 fn databases(message: &[u8], visible: &Visible) -> Result<Vec<u8>, prost::DecodeError> {

@@ -33,21 +33,20 @@ const DESCRIBED_ID: u32 = 3;
 /// The largest answer that the gate itself reads.
 const MAX_ANSWER: usize = 16 << 20;
 
-/// Metadata that concerns one connection alone, or that a client must not be able to send on:
-/// `sourceid` made older versions of Milvus skip authentication.
-pub const DROPPED: [&str; 11] = [
-    "authorization",
+/// Metadata that concerns one connection alone, whichever way it goes.
+pub const OF_CONNECTION: [&str; 7] = [
     "connection",
-    "content-length",
-    "host",
     "keep-alive",
-    "proxy-authorization",
+    "proxy-authenticate",
     "proxy-connection",
     "te",
     "transfer-encoding",
     "upgrade",
-    "sourceid",
 ];
+/// What else of a client is not sent on: `sourceid` made older versions of Milvus skip
+/// authentication.
+pub const OF_CLIENT: [&str; 5] =
+    ["authorization", "content-length", "host", "proxy-authorization", "sourceid"];
 
 /// What the upstream is shown as credentials.
 #[derive(Clone)]
@@ -161,7 +160,7 @@ impl Upstream {
         content: Content,
     ) -> Result<Response, Status> {
         let mut headers = head.headers.clone();
-        for name in DROPPED {
+        for name in OF_CONNECTION.into_iter().chain(OF_CLIENT) {
             headers.remove(name);
         }
         // INVARIANT: the upstream sees the database for which the call was allowed, and no second

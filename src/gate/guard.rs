@@ -1,5 +1,6 @@
 //! The layer around all gRPC services.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -12,19 +13,19 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
 use tower::Service as _;
-use tracing::debug;
 
 use super::connections::Content;
+use super::counted::counted;
+use super::decide::subject;
 use super::external::CHECK;
 use super::frame::Frame;
 use super::methods::{self, Answered, Method};
 use super::{
-    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SMALL_MESSAGE, Upstream, deadline, filter,
-    frame, not_served, peek, subject, unknown,
+    Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SEALING_MESSAGE, MAX_SMALL_MESSAGE, Upstream,
+    deadline, fate, filter, frame, not_served, peek, unknown,
 };
 use crate::model::visibility::Visible;
 use crate::rpc::status;
-use crate::telemetry;
 
 /// Calls whose answers are shortened to what the caller may see.
 const FILTERED: [&str; 2] = ["ListDatabases", "ShowCollections"];
@@ -62,14 +63,13 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
         // INVARIANT: what nobody classified is refused.
         ("unknown", unknown(path).into_http())
     };
-    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
+    let refused = Status::from_header_map(response.headers()).map(|status| status.code());
     // Strangers need not know how much happens here.
-    if code != Code::Unauthenticated && !response.headers().contains_key(status::REVISION) {
+    if refused != Some(Code::Unauthenticated) && !response.headers().contains_key(status::REVISION)
+    {
         response.headers_mut().insert(status::REVISION, HeaderValue::from(gate.revision()));
     }
-    debug!(method = name, ?code, "answered");
-    telemetry::called(name, code as i32, started.elapsed());
-    response
+    counted(name, started.elapsed(), response)
 }
 
 impl Gate {
@@ -98,13 +98,17 @@ impl Gate {
                 .await;
         }
         let large = self.forwards(method) || method.row.name == "RestoreRBAC";
-        let limit = if large { MAX_MESSAGE } else { MAX_SMALL_MESSAGE };
+        let limit = match large {
+            _ if fate::is_sealed_by(method) => MAX_SEALING_MESSAGE,
+            true => MAX_MESSAGE,
+            false => MAX_SMALL_MESSAGE,
+        };
         let (pieces, mut room) = self.read(&identity.user, body, limit).await?;
         let frame = Frame::arrived(pieces, |field| method.reads(field))?;
         room.add(frame.beside())?;
         let caller = self.admit(&identity, &connection, path, frame.outline()).await?;
         if self.forwards(method) {
-            if FILTERED.contains(&method.row.name) {
+            if FILTERED.contains(&method.row.name) || fate::is_sealed_by(method) {
                 // It is read here, so it must not come compressed.
                 parts.headers.remove("grpc-accept-encoding");
             }
@@ -159,11 +163,24 @@ impl Gate {
         };
         let forgetting = self.forgetting(method);
         let content = Content::Whole(pieces);
-        let upstream = self.upstream_of(method)?;
-        let mut answer = upstream.forward(parts, connection, deadline, content).await?;
-        drop(forgetting);
+        let upstream = self.upstream_of(method)?.clone();
+        let fate = self.fate_by(method, connection, frame.outline()).await?;
+        let (mut answer, revision) = if let Some(fate) = fate {
+            let (parts, connection) = (parts.clone(), connection.to_owned());
+            let answer = fate::until_done(async move {
+                let _forgetting = forgetting;
+                let answer = upstream.forward(&parts, &connection, deadline, content).await?;
+                fate.seal(answer).await
+            });
+            // Even if the caller's time is over before the answer is.
+            (Upstream::within(deadline, answer).await??, self.revision())
+        } else {
+            let answer = upstream.forward(parts, connection, deadline, content).await?;
+            drop(forgetting);
+            (answer, caller.snapshot.revision)
+        };
         // Chained gates have revisions of their own.
-        let revision = HeaderValue::from(caller.snapshot.revision);
+        let revision = HeaderValue::from(revision);
         answer.headers_mut().insert(status::REVISION, revision);
         if caller.sees_all {
             return Ok(answer);
@@ -182,8 +199,8 @@ impl Gate {
         Upstream::within(deadline, shortened).await?
     }
 
-    fn upstream_of(&self, method: &Method) -> Result<&Upstream, Status> {
-        let upstream = self.upstream.as_deref().filter(|_| method.answered != Answered::Here);
+    fn upstream_of(&self, method: &Method) -> Result<&Arc<Upstream>, Status> {
+        let upstream = self.upstream.as_ref().filter(|_| method.answered != Answered::Here);
         upstream.ok_or_else(|| not_served(method))
     }
 }

@@ -3,12 +3,15 @@
 
 mod alias;
 mod arrival;
+mod asked;
 mod audit;
 mod classes;
 mod connections;
+mod counted;
 mod deadline;
 mod decide;
 mod external;
+mod fate;
 mod filter;
 mod forward;
 mod frame;
@@ -23,9 +26,11 @@ mod peek_fuzz;
 mod rest;
 
 pub use self::alias::Aliases;
+pub use self::decide::Purpose;
 pub use self::external::External;
+pub use self::fate::{Fate, until_done};
 pub(crate) use self::forward::with_causes;
-pub use self::forward::{Credentials, DROPPED, Upstream};
+pub use self::forward::{Credentials, OF_CLIENT, OF_CONNECTION, Upstream};
 pub use self::guard::guard;
 pub use self::identity::{Identity, Login};
 pub use self::rest::Names;
@@ -34,29 +39,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 use tonic::Status;
 
-use crate::authz::{Decision, deciding_grant};
 use crate::engine::{Engine, Snapshot};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::name::MAX_NAME;
-use crate::model::state::{DEFAULT_DATABASE, Grant};
+use crate::model::state::DEFAULT_DATABASE;
 use crate::model::visibility::{Visible, visible_collections, visible_databases};
 use crate::passwords::Passwords;
 use crate::rpc::status;
 use crate::storage::Revision;
 
 use arrival::Room;
-use audit::{Audit, Subject};
-use decide::Asked;
-use methods::{Access, Answered, Method};
+use audit::Audit;
+use methods::{Answered, Method};
 
 /// The largest message that is read: the largest that Milvus takes.
 pub const MAX_MESSAGE: usize = 64 << 20;
 /// The largest of those that are answered here, but for backups that are restored.
 const MAX_SMALL_MESSAGE: usize = 4 << 20;
+/// The largest of those that drop or rename a collection: they may be under way when their caller is
+/// gone, and his room with him.
+pub const MAX_SEALING_MESSAGE: usize = 64 << 10;
 /// Bytes of requests that are held at a time.
 const MAX_HELD: usize = 512 << 20;
+/// Collections that are dropped or renamed at a time.
+const MAX_SEALS: usize = 256;
 /// How long a call without a deadline waits for a revision.
 const REVISION_WAIT: Duration = Duration::from_secs(10);
 /// How long a call waits for one at most.
@@ -136,6 +145,8 @@ pub struct Gate {
     upstream: Option<Arc<Upstream>>,
     aliases: Option<Arc<Aliases>>,
     audit: Audit,
+    /// Collections that may be dropped or renamed at a time.
+    seals: Arc<Semaphore>,
     /// Where requests are held while they arrive and are answered.
     room: Room,
 }
@@ -159,8 +170,14 @@ impl Gate {
             upstream,
             aliases: aliases.map(|upstream| Arc::new(Aliases::new(upstream))),
             audit: Audit::new(options.audit_allowed),
+            seals: Arc::new(Semaphore::new(MAX_SEALS)),
             room: Room::new(MAX_HELD),
         }
+    }
+
+    /// Whether there is a Milvus behind.
+    pub fn has_upstream(&self) -> bool {
+        self.upstream.is_some()
     }
 
     /// Names of collections as the upstream knows them, where grants cover aliases.
@@ -198,12 +215,23 @@ impl Gate {
         path: &str,
         message: &[u8],
     ) -> Result<Caller, Status> {
+        self.admit_to(identity, Purpose::Call, database, path, message).await
+    }
+
+    async fn admit_to(
+        &self,
+        identity: &Identity,
+        purpose: Purpose,
+        database: &str,
+        path: &str,
+        message: &[u8],
+    ) -> Result<Caller, Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
         let database = connection_database(database)?;
         if self.forwards(method) {
-            decide::check_names(method, database, message)?;
+            asked::check_names(method, database, message)?;
         }
-        let snapshot = self.decided(method, identity, database, message).await?;
+        let snapshot = self.decided(method, identity, purpose, database, message).await?;
         if method.answered == Answered::Upstream && self.upstream.is_none() {
             return Err(not_served(method));
         }
@@ -214,126 +242,6 @@ impl Gate {
             groups: self.groups.clone(),
             sees_all: !self.options.authorization || self.options.audit_only,
         })
-    }
-
-    /// The state on which the call was allowed.
-    async fn decided(
-        &self,
-        method: &'static Method,
-        identity: &Identity,
-        database: &str,
-        message: &[u8],
-    ) -> Result<Arc<Snapshot>, Status> {
-        // INVARIANT: the newest state decides, however long the login and the message took: what
-        // was revoked before this moment is refused. Defended by `tests/it/in_force.rs`.
-        let snapshot = self.engine.snapshot();
-        identity.check(&snapshot.state)?;
-        if !self.options.authorization {
-            return Ok(snapshot);
-        }
-        let user = identity.user.as_str();
-        let asked = match &method.access {
-            Access::Privileged(requirement) => Some(
-                Asked::read(method, requirement, database, message)
-                    .map_err(|e| status::malformed(&e))?,
-            ),
-            Access::Anywhere(_) | Access::Authenticated | Access::Administrators => None,
-        };
-        let Some(mut asked) = asked.filter(|asked| !asked.is_free()) else {
-            let named = peek::field(message, method.row.database);
-            let named = named.map_err(|e| status::malformed(&e))?;
-            let database = if named.is_empty() { database } else { named };
-            let subject = Subject { database, ..subject(method, user, &snapshot) };
-            return match decide::nameless(method, &snapshot, user) {
-                Decision::Allowed(reason) => {
-                    self.audit.allowed(&subject, reason, |_| None);
-                    Ok(snapshot)
-                }
-                Decision::Denied => {
-                    self.refuse(method, &subject, || decide::nameless_refusal(method, user))?;
-                    Ok(snapshot)
-                }
-            };
-        };
-        let holds_some = asked.id != 0 && asked.anywhere(&snapshot, user);
-        if asked.id != 0 && !(holds_some && self.is_id_of_name(&asked).await) {
-            asked.go_by_id();
-        }
-        let (snapshot, names) = self.named(identity, &asked, snapshot).await?;
-        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        let decision = asked.on(&snapshot, user, &names);
-        let subject = Subject {
-            database: asked.database,
-            objects: &names,
-            ..subject(method, user, &snapshot)
-        };
-        match decision {
-            Decision::Allowed(reason) => self.audit.allowed(&subject, reason, |role| {
-                let query = asked.query(user, names.first().copied().unwrap_or_default());
-                deciding_grant(&snapshot.state, &self.groups, role, &query).map(described)
-            }),
-            Decision::Denied => self.refuse(method, &subject, || asked.refusal(user))?,
-        }
-        Ok(snapshot)
-    }
-
-    /// The collections that a call's names stand for, and the state on which to decide. Names are
-    /// looked up only where they can matter: not where the caller may act on all collections, nor
-    /// where on none.
-    async fn named<'m>(
-        &self,
-        identity: &Identity,
-        asked: &Asked<'m>,
-        snapshot: Arc<Snapshot>,
-    ) -> Result<(Arc<Snapshot>, Vec<NameOf<'m>>), Status> {
-        let literal = || asked.names.iter().copied().map(NameOf::Literal).collect();
-        let Some(aliases) = self.aliases.as_ref().filter(|_| asked.names_collections()) else {
-            return Ok((snapshot, literal()));
-        };
-        let user = identity.user.as_str();
-        if asked.on_all(&snapshot, user).is_allowed() || !asked.anywhere(&snapshot, user) {
-            return Ok((snapshot, literal()));
-        }
-        let mut names = Vec::with_capacity(asked.names.len());
-        for name in &asked.names {
-            let name = aliases.resolve(asked.database, name).await;
-            // One that is denied decides: no caller has more looked up than may be acted on.
-            let snapshot = self.engine.snapshot();
-            let denied = !asked.on(&snapshot, user, &[&*name]).is_allowed();
-            names.push(NameOf::Resolved(name));
-            if denied {
-                identity.check(&snapshot.state)?;
-                return Ok((snapshot, names));
-            }
-        }
-        let snapshot = self.engine.snapshot();
-        identity.check(&snapshot.state)?;
-        Ok((snapshot, names))
-    }
-
-    /// Whether the upstream knows the collection that a call names by the id beside the name.
-    async fn is_id_of_name(&self, asked: &Asked<'_>) -> bool {
-        let (Some(upstream), [name]) = (&self.upstream, asked.names.as_slice()) else {
-            return false;
-        };
-        let asked_for = upstream.id_of(asked.database, name).await;
-        asked_for.is_ok_and(|id| id == asked.id)
-    }
-
-    /// Records a refusal; refuses, unless the call goes to the upstream and refusals are only
-    /// recorded.
-    fn refuse(
-        &self,
-        method: &Method,
-        subject: &Subject<'_>,
-        text: impl FnOnce() -> String,
-    ) -> Result<(), Status> {
-        if self.options.audit_only && self.forwards(method) {
-            self.audit.refused(subject, "would be denied");
-            return Ok(());
-        }
-        self.audit.refused(subject, "denied");
-        Err(status::denied(text()))
     }
 
     /// Whether the upstream answers the method.
@@ -372,31 +280,6 @@ fn connection_database(named: &str) -> Result<&str, Status> {
         }
         _ => Ok(named),
     }
-}
-
-/// A name in a request, or what it stands for.
-enum NameOf<'m> {
-    Literal(&'m str),
-    Resolved(Arc<str>),
-}
-
-impl AsRef<str> for NameOf<'_> {
-    fn as_ref(&self) -> &str {
-        match self {
-            Self::Literal(name) => name,
-            Self::Resolved(name) => name,
-        }
-    }
-}
-
-fn subject<'a>(method: &Method, user: &'a str, snapshot: &Snapshot) -> Subject<'a> {
-    let revision = snapshot.revision;
-    Subject { method: method.row.name, user, database: "", objects: &[], revision }
-}
-
-fn described(grant: &Grant) -> String {
-    let Grant { object_type, database, object, privilege, .. } = grant;
-    format!("{privilege} on {} {object} in {database}", object_type.name())
 }
 
 fn not_served(method: &Method) -> Status {

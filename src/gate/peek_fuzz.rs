@@ -8,7 +8,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMe
 
 use super::frame::Frame;
 use super::methods::{self, Access, METHODS, Method, MethodRow};
-use super::{decide, frame, peek};
+use super::{asked, frame, peek};
 use crate::rpc::DESCRIPTORS;
 
 static POOL: LazyLock<DescriptorPool> =
@@ -125,7 +125,7 @@ fn agree(method: &Method, bytes: &[u8], full: &DynamicMessage) {
     // A name that an upstream could take for a path is never passed on.
     let is_path = |name: &String| name.contains(['/', '\\', '\0']) || name == "..";
     if row.names.iter().any(|path| texts(full, path).iter().any(is_path)) {
-        assert!(decide::check_names(method, "", bytes).is_err(), "{}", row.name);
+        assert!(asked::check_names(method, "", bytes).is_err(), "{}", row.name);
     }
 }
 

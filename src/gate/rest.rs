@@ -9,7 +9,7 @@ use super::alias::Forgetting;
 use super::forward::Answer;
 use super::frame::Frame;
 use super::methods::{self, Access, Method};
-use super::{Caller, Gate, Identity, Login, decide, unknown};
+use super::{Caller, Gate, Identity, Login, Purpose, asked, unknown};
 use crate::model::privilege::ObjectType;
 use crate::rpc::status;
 
@@ -40,22 +40,23 @@ impl Gate {
     }
 
     /// Decides whether the caller may make the call that stands for the one at `path`, on its
-    /// names.
+    /// names, or may see a part of an answer that this call would tell.
     ///
     /// # Errors
     /// As for [`Gate::admit`].
     pub async fn admit_names(
         &self,
         identity: &Identity,
+        purpose: Purpose,
         database: &str,
         path: &str,
         names: &Names,
     ) -> Result<Caller, Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
         if self.forwards(method) {
-            names.others.iter().try_for_each(|name| decide::check_name(name))?;
+            names.others.iter().try_for_each(|name| asked::check_name(name))?;
         }
-        self.admit(identity, database, path, &method.message(names)).await
+        self.admit_to(identity, purpose, database, path, &method.message(names)).await
     }
 
     /// The upstream's answer to an allowed call; none where this process answers it. `database` is

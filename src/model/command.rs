@@ -4,6 +4,7 @@
 //! newest state here. Milvus splits the same work between its proxy and its root coordinator, and
 //! the order and texts of the checks are Milvus' own.
 
+mod collections;
 mod databases;
 mod grants;
 mod groups;
@@ -88,6 +89,18 @@ pub enum Command {
     },
     DropDatabase {
         name: String,
+    },
+    /// A Milvus has dropped a collection: the grants on it go.
+    CollectionDropped {
+        database: String,
+        collection: String,
+    },
+    /// A Milvus has renamed a collection, maybe into another database: the grants on it move.
+    CollectionRenamed {
+        database: String,
+        collection: String,
+        new_database: String,
+        new_collection: String,
     },
 }
 
@@ -194,6 +207,12 @@ impl Command {
             }
             Self::AlterDatabase { name, set, unset } => databases::alter(state, name, set, unset),
             Self::DropDatabase { name } => databases::drop(state, name),
+            Self::CollectionDropped { database, collection } => {
+                Ok(collections::dropped(state, database, collection))
+            }
+            Self::CollectionRenamed { database, collection, new_database, new_collection } => Ok(
+                collections::renamed(state, (database, collection), (new_database, new_collection)),
+            ),
         }
     }
 }

@@ -18,11 +18,9 @@ type Answered = Result<Answer, Refusal>;
 macro_rules! ask {
     ($call:expr, $name:literal, $method:ident, $request:expr) => {
         $call
-            .ask(
-                concat!("/milvus.proto.milvus.MilvusService/", $name),
-                $request,
-                async |service, request| service.$method(request).await,
-            )
+            .ask($crate::rest::routes::method!($name), $request, async |service, request| {
+                service.$method(request).await
+            })
             .await
     };
 }

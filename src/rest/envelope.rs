@@ -40,10 +40,10 @@ impl Refusal {
         Self { http: StatusCode::NOT_FOUND, code: 404, message }
     }
 
-    /// Only a Milvus answers this, and none was given.
-    pub(super) fn not_served() -> Self {
-        let message = "this route is answered by a Milvus: give --upstream and --upstream-rest";
-        Self { http: StatusCode::NOT_IMPLEMENTED, code: 501, message: message.to_owned() }
+    /// Only a Milvus answers this, and these flags, which would name one, are missing.
+    pub(super) fn not_served(missing: &str) -> Self {
+        let message = format!("this route is answered by a Milvus: give {missing}");
+        Self { http: StatusCode::NOT_IMPLEMENTED, code: 501, message }
     }
 
     /// The body is larger than any that is read.

@@ -50,7 +50,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 struct Rest {
     gate: Arc<Gate>,
     service: Service,
-    upstream: Option<RestUpstream>,
+    upstream: Option<Arc<RestUpstream>>,
 }
 
 /// A route, whoever answers it.
@@ -64,7 +64,7 @@ pub fn router(gate: Arc<Gate>, service: Service, upstream: Option<RestUpstream>)
     Router::new()
         .route("/v2/openapi.json", get(openapi::document))
         .fallback(answer)
-        .with_state(Arc::new(Rest { gate, service, upstream }))
+        .with_state(Arc::new(Rest { gate, service, upstream: upstream.map(Arc::new) }))
 }
 
 async fn answer(State(rest): State<Arc<Rest>>, request: Request) -> Response {
@@ -143,7 +143,10 @@ impl Rest {
     ) -> Result<Answer, Refusal> {
         let login = Login::from_http(&parts.headers);
         let grpc_login = login.as_ref().ok().and_then(Login::to_grpc);
-        let identity = self.gate.identify(&parts.headers, login).await?;
+        let identity = match route.action.forwarded() {
+            Some(method) => self.gate.identify_for(method, &parts.headers, login).await?,
+            None => self.gate.identify(&parts.headers, login).await?,
+        };
         if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(Refusal::too_large(MAX_BODY));
         }

@@ -6,6 +6,14 @@ use Kind::{Object, Text, Texts};
 /// All routes stand below this path.
 pub(super) const BASE: &str = "/v2/vectordb";
 
+/// The path of a gRPC call.
+macro_rules! method {
+    ($name:literal) => {
+        concat!("/milvus.proto.milvus.MilvusService/", $name)
+    };
+}
+pub(super) use method;
+
 /// A route; all are `POST`.
 #[derive(Debug)]
 pub(super) struct Route {
@@ -64,6 +72,20 @@ pub(super) enum Action {
     AlterDatabase,
     DropDatabaseProperties,
     DropDatabase,
+}
+
+impl Action {
+    /// The path of the gRPC call that a Milvus answers where there is one.
+    pub(super) fn forwarded(self) -> Option<&'static str> {
+        match self {
+            Self::ListDatabases => Some(method!("ListDatabases")),
+            Self::DescribeDatabase => Some(method!("DescribeDatabase")),
+            Self::CreateDatabase => Some(method!("CreateDatabase")),
+            Self::AlterDatabase | Self::DropDatabaseProperties => Some(method!("AlterDatabase")),
+            Self::DropDatabase => Some(method!("DropDatabase")),
+            _ => None,
+        }
+    }
 }
 
 const fn required(key: &'static str) -> Field {

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 use tracing::warn;
 
-use crate::gate::{Credentials, DROPPED, with_causes};
+use crate::gate::{Credentials, OF_CLIENT, OF_CONNECTION, with_causes};
 use crate::rpc::status;
 
 /// How long connecting may take.
@@ -24,15 +24,6 @@ const CONNECT_TIME: Duration = Duration::from_secs(2);
 const CALLS: usize = 512;
 /// How long a connection is kept that nobody uses.
 const IDLE_TIME: Duration = Duration::from_secs(15);
-/// Headers of one connection alone that answers may carry.
-const OF_CONNECTION: [&str; 6] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-connection",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// An upstream's REST, connected to when it is first needed.
 #[derive(Debug)]
@@ -72,7 +63,7 @@ impl RestUpstream {
         for name in of_connection(headers) {
             carried.remove(name);
         }
-        for name in DROPPED {
+        for name in OF_CONNECTION.into_iter().chain(OF_CLIENT) {
             carried.remove(name);
         }
         for name in [EXPECT, TRAILER] {

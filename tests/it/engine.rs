@@ -12,7 +12,7 @@ use milvus_rbac::storage::{Batch, Loaded, Store, StoreError};
 
 /// What becomes of the next commit or load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Fault {
     RefuseCommit,
     LoseAnswerAfterCommit,
     LoseAnswerBeforeCommit,
@@ -28,19 +28,19 @@ struct Script {
 
 /// A memory store that follows a script.
 #[derive(Debug, Clone)]
-struct Faulty {
+pub(crate) struct Faulty {
     inner: Arc<Mutex<MemoryStore>>,
     script: Arc<(Mutex<Script>, Condvar)>,
     max_changes: usize,
 }
 
 impl Faulty {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let inner = Arc::new(Mutex::new(MemoryStore::new().unwrap()));
         Self { inner, script: Arc::default(), max_changes: usize::MAX }
     }
 
-    fn then(&self, faults: &[Fault]) {
+    pub(crate) fn then(&self, faults: &[Fault]) {
         self.script.0.lock().unwrap().faults.extend(faults);
     }
 
@@ -100,7 +100,7 @@ impl Store for Faulty {
     }
 }
 
-fn start(store: &Faulty) -> (Engine, WriterThread) {
+pub(crate) fn start(store: &Faulty) -> (Engine, WriterThread) {
     let rules = Rules { max_roles: 0, ..Rules::default() };
     Engine::start(Box::new(store.clone()), rules).unwrap()
 }

@@ -2,12 +2,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use serde_json::{Map, Value};
 
-use super::super::envelope::Refusal;
-use crate::gate::MAX_MESSAGE;
+use super::super::envelope::{Refusal, check};
+use crate::gate::{Fate, MAX_MESSAGE};
 use crate::model::visibility::Visible;
 use crate::rpc::status;
 
@@ -62,18 +63,41 @@ pub(super) async fn hide(answer: Response, hidden: Vec<Hidden>) -> Result<Respon
     .await
 }
 
+/// The answer to a call that seals the fate of a collection, once the grants on it have followed.
+pub(super) async fn seal(answer: Response, fate: Fate) -> Result<Response, Refusal> {
+    let (head, body) = answer.into_parts();
+    let body = read(body).await?;
+    let code = serde_json::from_slice::<Map<String, Value>>(&body)
+        .ok()
+        .and_then(|envelope| envelope.get("code").and_then(Value::as_i64));
+    // 2.4 told success by the second.
+    if head.status.is_success()
+        && matches!(code, Some(0 | 200))
+        && let Err(e) = fate.fulfil().await
+    {
+        check(Some(status::refused(&e, None)?))?;
+    }
+    Ok(Response::from_parts(head, Body::from(body)))
+}
+
+fn unreadable() -> Refusal {
+    status::unimplemented("the upstream's answer cannot be read, and is not shown".to_owned())
+        .into()
+}
+
+async fn read(body: Body) -> Result<Bytes, Refusal> {
+    let body = Limited::new(body, MAX_MESSAGE).collect().await;
+    body.map(Collected::to_bytes).map_err(|_| unreadable())
+}
+
 /// Changes the envelope of an answer. One that cannot be read is not shown.
 async fn rewrite(
     answer: Response,
     change: impl FnOnce(&mut Map<String, Value>) -> Option<()>,
 ) -> Result<Response, Refusal> {
-    let unreadable = || {
-        status::unimplemented("the upstream's answer cannot be read, and is not shown".to_owned())
-    };
     let (mut head, body) = answer.into_parts();
-    let body = Limited::new(body, MAX_MESSAGE).collect().await.map_err(|_| unreadable())?;
     let mut envelope: Map<String, Value> =
-        serde_json::from_slice(&body.to_bytes()).map_err(|_| unreadable())?;
+        serde_json::from_slice(&read(body).await?).map_err(|_| unreadable())?;
     change(&mut envelope).ok_or_else(unreadable)?;
     head.headers.remove(CONTENT_LENGTH);
     Ok(Response::from_parts(head, Body::from(Value::Object(envelope).to_string())))

@@ -11,17 +11,23 @@ use axum::body::{Body, HttpBody as _};
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
+use prost::Message;
 use serde_json::json;
 use tonic::Code;
 
 use super::Rest;
 use super::envelope::Refusal;
-use crate::gate::{Caller, Gate, Identity, Login, MAX_MESSAGE, Names};
+use super::routes::method;
+use crate::gate::{
+    Caller, Fate, Gate, Identity, Login, MAX_MESSAGE, MAX_SEALING_MESSAGE, Names, Purpose,
+    until_done,
+};
 use crate::model::privilege::ANY;
 use crate::model::state::DEFAULT_DATABASE;
+use crate::rpc::proto::service::{DropCollectionRequest, RenameCollectionRequest};
 use answers::Hidden;
 use object::Object;
-use routes::{Kind, method};
+use routes::Kind;
 
 /// What a description of a collection tells beside its schema, and the calls that tell it too.
 const DESCRIBED: [(&str, &str); 3] = [
@@ -44,11 +50,14 @@ impl Rest {
     ) -> Result<Response, Refusal> {
         let login = Login::from_http(&parts.headers);
         let identity = self.gate.identify_for(route.method, &parts.headers, login).await?;
-        if body.size_hint().lower() > MAX_MESSAGE as u64 {
-            return Err(Refusal::too_large(MAX_MESSAGE));
+        let limit = match route.kind {
+            Kind::Drop | Kind::Rename => MAX_SEALING_MESSAGE,
+            _ => MAX_MESSAGE,
+        };
+        if body.size_hint().lower() > limit as u64 {
+            return Err(Refusal::too_large(limit));
         }
-        let (bytes, _room) =
-            self.gate.read_all(&identity, std::mem::take(body), MAX_MESSAGE).await?;
+        let (bytes, _room) = self.gate.read_all(&identity, std::mem::take(body), limit).await?;
         let object = Object::read(&bytes)?;
         let from_body = object.text("dbName")?;
         let from_header = if from_body.is_empty() { super::database(&parts.headers) } else { "" };
@@ -63,23 +72,35 @@ impl Rest {
             Kind::Describe => asked.hidden().await?,
             _ => Vec::new(),
         };
-        let upstream = self.upstream.as_ref().ok_or_else(Refusal::not_served)?;
+        let upstream = self.upstream.as_ref().ok_or_else(|| not_served(&self.gate))?;
         let body = match from_header {
             "" => bytes.clone(),
             name => with_database(&bytes, object.is_empty(), name),
         };
+        let changes = self.gate.names_may_change(route.method);
+        let fate = asked.fate(route, &object).await?;
+        let (upstream, database) = (upstream.clone(), asked.database().to_owned());
+        let (whole, shown_whole, headers) =
+            (route.whole, route.kind.is_shown_whole(), parts.headers.clone());
         // INVARIANT: the upstream sees the database for which the call was allowed.
-        let _changes = self.gate.names_may_change(route.method);
-        let shown_whole = matches!(route.kind, Kind::Plain | Kind::Create | Kind::Everywhere);
-        let answer =
-            upstream.forward(route.whole, &parts.headers, asked.database(), shown_whole, body);
-        let answer = answer.await?;
+        let forward = async move {
+            let _changes = changes;
+            let answer = upstream.forward(whole, &headers, &database, shown_whole, body).await?;
+            match fate {
+                Some(fate) => answers::seal(answer, fate).await,
+                None => Ok(answer),
+            }
+        };
+        let answer = match route.kind {
+            Kind::Drop | Kind::Rename => until_done(forward).await?,
+            _ => forward.await?,
+        };
         match route.kind {
             Kind::List => {
                 answers::shorten(answer, &caller.visible_collections(caller.database())).await
             }
             Kind::Describe => answers::hide(answer, hidden).await,
-            Kind::Plain | Kind::Create | Kind::Everywhere => Ok(answer),
+            _ => Ok(answer),
         }
     }
 }
@@ -110,17 +131,38 @@ impl Asked<'_> {
     }
 
     async fn admit(&self, database: &str, path: &str, names: &Names) -> Result<Caller, Refusal> {
-        match self.gate.admit_names(self.identity, database, path, names).await {
-            Err(e) if e.code() == Code::Unimplemented => Err(Refusal::not_served()),
+        match self.gate.admit_names(self.identity, Purpose::Call, database, path, names).await {
+            Err(e) if e.code() == Code::Unimplemented => Err(not_served(self.gate)),
             decided => Ok(decided?),
         }
+    }
+
+    /// What the call does to a collection, if anything.
+    async fn fate(&self, route: &DataRoute, object: &Object<'_>) -> Result<Option<Fate>, Refusal> {
+        let Names { collection, target_database, .. } = &self.names;
+        let (db_name, collection) = (self.database().to_owned(), collection.clone());
+        let message = match route.kind {
+            Kind::Drop => {
+                DropCollectionRequest { db_name, collection_name: collection }.encode_to_vec()
+            }
+            Kind::Rename => RenameCollectionRequest {
+                db_name,
+                old_name: collection,
+                new_name: object.text("newCollectionName")?,
+                new_db_name: target_database.clone(),
+            }
+            .encode_to_vec(),
+            _ => return Ok(None),
+        };
+        Ok(self.gate.fate(route.method, self.database(), &message).await?)
     }
 
     /// The parts of a description that the caller may not see. Milvus tells the rest all the same.
     async fn hidden(&self) -> Result<Vec<Hidden>, Refusal> {
         let mut hidden = Vec::new();
         for (key, path) in DESCRIBED {
-            match self.gate.admit_names(self.identity, self.database, path, &self.names).await {
+            let Self { gate, identity, database, names } = self;
+            match gate.admit_names(identity, Purpose::Part, database, path, names).await {
                 Ok(_) => {}
                 Err(e) if e.code() == Code::PermissionDenied => {
                     let empty = if key == "load" { json!("") } else { json!([]) };
@@ -131,6 +173,11 @@ impl Asked<'_> {
         }
         Ok(hidden)
     }
+}
+
+fn not_served(gate: &Gate) -> Refusal {
+    let both = "--upstream and --upstream-rest";
+    Refusal::not_served(if gate.has_upstream() { "--upstream-rest" } else { both })
 }
 
 fn names(object: &Object<'_>) -> Result<Names, Refusal> {

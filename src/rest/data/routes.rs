@@ -1,7 +1,7 @@
 //! The routes of Milvus' REST v2 that a Milvus answers, each with the gRPC call whose rules hold
 //! for it.
 
-use super::super::routes::BASE;
+use super::super::routes::{BASE, method};
 
 /// A route; all are `POST`.
 #[derive(Debug)]
@@ -24,6 +24,10 @@ pub(super) enum Kind {
     List,
     /// Its answer tells what other calls have rules for.
     Describe,
+    /// The grants on the collection go with it.
+    Drop,
+    /// The grants on the collection move with it.
+    Rename,
     /// It may also build an index and load.
     Create,
     /// Its only name is a number that anybody can guess, and what it does cannot be undone: the
@@ -31,13 +35,12 @@ pub(super) enum Kind {
     Everywhere,
 }
 
-/// The path of a gRPC call.
-macro_rules! method {
-    ($name:literal) => {
-        concat!("/milvus.proto.milvus.MilvusService/", $name)
-    };
+impl Kind {
+    /// Whether the upstream's answer goes on unread.
+    pub(super) fn is_shown_whole(self) -> bool {
+        matches!(self, Self::Plain | Self::Create | Self::Everywhere)
+    }
 }
-pub(super) use method;
 
 macro_rules! routes {
     ($($path:literal $method:literal $kind:ident;)*) => {
@@ -58,9 +61,9 @@ pub(super) const ROUTES: &[DataRoute] = routes! {
     "/collections/get_stats" "GetCollectionStatistics" Plain;
     "/collections/get_load_state" "GetLoadState" Plain;
     "/collections/create" "CreateCollection" Create;
-    "/collections/drop" "DropCollection" Plain;
+    "/collections/drop" "DropCollection" Drop;
     "/collections/truncate" "TruncateCollection" Plain;
-    "/collections/rename" "RenameCollection" Plain;
+    "/collections/rename" "RenameCollection" Rename;
     "/collections/load" "LoadCollection" Plain;
     "/collections/refresh_load" "LoadCollection" Plain;
     "/collections/release" "ReleaseCollection" Plain;

@@ -11,7 +11,7 @@ use crate::support::Server;
 const LOGIN: &str = "Authorization: Bearer u1:passw0rd";
 const SEARCH: &str = "/v2/vectordb/entities/search";
 /// Nobody listens there: the tests of names alone need no gRPC.
-const NOWHERE: &str = "http://127.0.0.1:1";
+pub(super) const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// Where a privilege is granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,12 +104,12 @@ const ADMINISTRATORS: [&str; 2] = ["/segments/describe", "/quotacenter/describe"
 const BODY: &str = r#" { "collectionName":"c1", "partitionName":"p1","partitionNames":["p1"],
     "aliasName":"a1", "newCollectionName":"c2","jobId":"1","schema":{"fields":[{"x":1.50}]} } "#;
 
-fn change(server: &Server, path: &str, body: &Value) {
+pub(super) fn change(server: &Server, path: &str, body: &Value) {
     expect(&post(server, path, &body.to_string()), r#"{"code":0,"data":{}}"#);
 }
 
 /// A server whose `public` may nothing, with `u1` who holds the empty `r1`.
-fn prepared(flags: &[&str]) -> Server {
+pub(super) fn prepared(flags: &[&str]) -> Server {
     let server = Server::start(flags);
     change(&server, "/users/create", &json!({"userName": "u1", "password": "passw0rd"}));
     change(&server, "/roles/create", &json!({"roleName": "r1"}));
@@ -198,7 +198,10 @@ fn without_an_upstream_calls_are_decided_and_not_served() {
         for path in paths.chain(["/collections/list"]) {
             let answer = post(&server, path, BODY);
             assert_eq!((answer.status, answer.code()), (501, 501), "{path}: {answer:?}");
-            assert!(answer.message().contains("--upstream-rest"), "{answer:?}");
+            let missing =
+                if flags.is_empty() { "--upstream and --upstream-rest" } else { "--upstream-rest" };
+            let text = format!("this route is answered by a Milvus: give {missing}");
+            assert_eq!(answer.message(), text, "{path}");
             if path != "/collections/list" {
                 assert_eq!(user(&server, path, BODY).status, 403, "{path}");
             }
@@ -458,4 +461,20 @@ fn what_is_only_recorded_reaches_the_upstream() {
     expect(&listed, r#"{"code":0,"data":["c1","c2","c3"]}"#);
     assert_eq!(rest.take().len(), 3);
     assert_eq!(user(&server, "/roles/create", r#"{"roleName":"r2"}"#).status, 403);
+    assert_eq!(post_as(&server, "u1:wrong", "/roles/list", "{}").status, 401);
+
+    // Databases are that Milvus' too.
+    let (grpc, url) = Grpc::start();
+    let server = prepared(&["--upstream", &url, "--audit-only"]);
+    for login in ["u1:passw0rd", "u1:wrong"] {
+        let create = post_as(&server, login, "/databases/create", r#"{"dbName":"db1"}"#);
+        expect(&create, r#"{"code":0,"data":{}}"#);
+        let listed = post_as(&server, login, "/databases/list", "{}");
+        expect(&listed, r#"{"code":0,"data":["db1","default"]}"#);
+        let called: Vec<_> = grpc.take().iter().map(|called| called.name).collect();
+        assert_eq!(called, ["CreateDatabase", "ListDatabases"]);
+    }
+    // Where there is none they are ours, and guarded.
+    let server = Server::start(&[]);
+    assert_eq!(post_as(&server, "u1:wrong", "/databases/list", "{}").status, 401);
 }

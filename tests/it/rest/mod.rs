@@ -1,13 +1,14 @@
 //! REST v2 over real connections: `routes` what each route answers, `refusals` what is refused and
 //! how, `bad_http` requests that break the rules of HTTP, `databases` and `data` what goes to a
-//! Milvus behind the server, for which `upstream` stands in.
+//! Milvus behind the server, `fate` what then becomes of grants, for which `upstream` stands in.
 
 mod bad_http;
 mod data;
 mod databases;
+mod fate;
 mod refusals;
 mod routes;
-mod upstream;
+pub(crate) mod upstream;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -20,8 +21,8 @@ use crate::support::{LIMIT, Server};
 
 /// An answer as it came over the wire.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
     body: String,
 }
@@ -91,7 +92,7 @@ fn request(server: &Server, method: &str, path: &str, headers: &[&str], body: &s
 
 const ROOT: &str = "Authorization: Bearer root:Milvus";
 
-fn post_as(server: &Server, login: &str, path: &str, body: &str) -> Answer {
+pub(crate) fn post_as(server: &Server, login: &str, path: &str, body: &str) -> Answer {
     let login = format!("Authorization: Bearer {login}");
     request(server, "POST", &format!("/v2/vectordb{path}"), &[&login], body)
 }

@@ -29,25 +29,31 @@ impl Reached {
 
 /// A REST upstream.
 #[derive(Debug, Clone)]
-pub(super) struct Rest {
-    pub(super) url: String,
+pub(crate) struct Rest {
+    pub(crate) url: String,
     reached: Arc<Mutex<Vec<Reached>>>,
+    told: Arc<Mutex<Option<&'static str>>>,
 }
 
 const DESCRIBED: &str = r#"{"code":0,"data":{"aliases":["a1"],"collectionID":9007199254740993,"indexes":[{"indexName":"i1"}],"load":"LoadStateLoaded"},"message":""}"#;
 
 impl Rest {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let rest = Self { url, reached: Arc::default() };
-        let noted = rest.reached.clone();
+        let rest = Self { url, reached: Arc::default(), told: Arc::default() };
+        let served = rest.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                answer(stream.unwrap(), &noted);
+                answer(stream.unwrap(), &served);
             }
         });
         rest
+    }
+
+    /// Answers this from now on, but to the routes that have answers of their own.
+    pub(super) fn answer(&self, told: &'static str) {
+        *self.told.lock().unwrap() = Some(told);
     }
 
     /// What has come since this was last asked.
@@ -62,7 +68,7 @@ impl Rest {
     }
 }
 
-fn answer(mut stream: TcpStream, noted: &Mutex<Vec<Reached>>) {
+fn answer(mut stream: TcpStream, rest: &Rest) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
@@ -84,9 +90,9 @@ fn answer(mut stream: TcpStream, noted: &Mutex<Vec<Reached>>) {
         "/v2/vectordb/collections/list" => r#"{"code":0,"data":["c1","c2","c3"]}"#,
         "/v2/vectordb/collections/describe" => DESCRIBED,
         "/v2/vectordb/collections/flush" => "not JSON",
-        _ => r#"{"data":{ },"code":0}"#,
+        _ => rest.told.lock().unwrap().unwrap_or(r#"{"data":{ },"code":0}"#),
     };
-    noted.lock().unwrap().push(reached);
+    rest.reached.lock().unwrap().push(reached);
     let length = body.len();
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nX-Theirs: 1\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\n\r\n"

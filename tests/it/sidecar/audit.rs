@@ -11,6 +11,8 @@ use tonic::Code;
 use super::fields::{named, text};
 use super::upstream::Upstream;
 use super::{Sidecar, admin, path, until};
+use crate::rest::post_as;
+use crate::rest::upstream::Rest;
 use crate::rpc::raw::{Raw, frame};
 use crate::rpc::requests::{PASSWORD, bind, create_user};
 use crate::support::{Server, command};
@@ -127,6 +129,77 @@ async fn each_decision_is_one_line() {
     assert_eq!(ids.len(), before);
     let created = w.decision("root", "CreateRole", "allowed").await;
     assert_eq!(created["fields"]["role"], "root");
+}
+
+#[tokio::test]
+async fn calls_about_the_database_tell_what_they_name() {
+    let w = Audited::with(&["--audit-allowed", "1"]).await;
+    let user = w.user("u1", &[]).await;
+    w.close_public().await;
+    let root = Raw::root(&w.server).await;
+    let alias = |collection: &str| [named("db1", collection), text(4, "a1")].concat();
+    let rows = [
+        ("CreateCollection", named("db1", "c1"), "c1"),
+        ("DropCollection", named("db1", "c1"), "c1"),
+        ("TruncateCollection", named("db1", "c1"), "c1"),
+        ("DescribeCollection", named("db1", "c1"), "c1"),
+        ("RenameCollection", [text(2, "db1"), text(3, "c1"), text(4, "c2")].concat(), "c1,c2"),
+        ("CreateAlias", alias("c1"), "c1,a1"),
+        ("AlterAlias", alias("c1"), "c1,a1"),
+        ("DropAlias", [text(2, "db1"), text(3, "a1")].concat(), "a1"),
+        ("DescribeAlias", [text(2, "db1"), text(3, "a1")].concat(), "a1"),
+        ("CreateDatabase", text(2, "db1"), ""),
+    ];
+    for (method, message, object) in rows {
+        w.denies(&user, method, &message).await;
+        w.allows(&root, method, &message).await;
+        for line in
+            [w.decision("u1", method, "denied").await, w.decision("root", method, "allowed").await]
+        {
+            let fields = &line["fields"];
+            assert_eq!((&fields["database"], &fields["object"]), (&"db1".into(), &object.into()));
+        }
+    }
+    // No line is longer than it may be.
+    let long = "x".repeat(300);
+    w.denies(
+        &user,
+        "RestoreSnapshot",
+        &[named(&long, "c1"), text(4, &long), text(7, &long)].concat(),
+    )
+    .await;
+    let many: Vec<u8> = (0..100).flat_map(|_| text(3, text(2, &long))).collect();
+    w.denies(&user, "FlushAll", &many).await;
+    let line = w.decision("u1", "FlushAll", "denied").await;
+    let object = line["fields"]["object"].as_str().unwrap();
+    assert_eq!(object.chars().count(), 8 * 65 + 7, "{object}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_of_an_answer_is_hidden_and_not_denied() {
+    for (flags, outcome) in [(&[][..], "hidden"), (&["--audit-only"][..], "would be hidden")] {
+        let rest = Rest::start();
+        let w = Audited::with(&[&["--upstream-rest", &rest.url][..], flags].concat()).await;
+        w.user("u1", &[("IndexDetail", "default", "c1")]).await;
+        w.close_public().await;
+        w.grant("u1", ("DescribeCollection", "default", "*")).await;
+        let describe = || {
+            let (login, body) = (format!("u1:{PASSWORD}"), r#"{"collectionName":"c1"}"#);
+            post_as(&w.server, &login, "/collections/describe", body).status
+        };
+        assert_eq!(tokio::task::block_in_place(describe), 200);
+        for method in ["GetLoadState", "ListAliases"] {
+            let line = w.decision("u1", method, outcome).await;
+            assert_eq!(line["fields"]["object"], "c1");
+        }
+        assert_eq!(w.decisions("u1").len(), 2);
+        w.revoke("u1", ("DescribeCollection", "default", "*")).await;
+        tokio::task::block_in_place(describe);
+        let denied = if flags.is_empty() { "denied" } else { "would be denied" };
+        w.decision("u1", "DescribeCollection", denied).await;
+        let metrics = admin(&w.server, "/metrics").await.1;
+        assert!(metrics.contains(&format!("{{outcome=\"{outcome}\"}}")), "{metrics}");
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! Time, streams and sizes: what one side does reaches the other.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,7 +17,7 @@ use tonic::body::Body;
 
 use super::fields::{named, text};
 use super::upstream::{Reply, headers};
-use super::{Sidecar, path, until};
+use super::{Sidecar, admin, path, until};
 use crate::rpc::raw::{Raw, frame};
 
 /// Set once what holds it is dropped.
@@ -250,4 +250,49 @@ async fn large_inserts_pass_up_to_a_bound() {
         w.refuses(&user, "Insert", frame(&insert(65 << 20)), Code::ResourceExhausted).await;
     assert_eq!(answer.text, "the request is larger than 67108864 bytes");
     w.allows(&user, "Insert", &insert(1)).await;
+}
+
+#[tokio::test]
+async fn a_call_is_counted_by_the_status_that_comes_last() {
+    let w = Sidecar::new().await;
+    let root = Raw::root(&w.server).await;
+    let failing = |status: &str| Reply {
+        trailers: Some(headers(&[("grpc-status", status)])),
+        ..Reply::ok(b"part")
+    };
+    let replies =
+        [("Query", Reply::ok(&[])), ("Search", failing("13")), ("Insert", Reply::status("8"))];
+    for (method, reply) in replies {
+        w.upstream.answers(method, move |_| reply.clone());
+        root.unary(&path(method), frame(&named("", "c1"))).await;
+    }
+    // One that breaks off, and one whose reader goes away.
+    let (breaks, frames) = mpsc::channel(1);
+    let frames = Arc::new(Mutex::new(Some(ReceiverStream::new(frames))));
+    w.upstream.serves("Delete", move |_| {
+        let frames = frames.lock().unwrap().take().unwrap();
+        async move { streamed(frames) }
+    });
+    let mut broken = root.open(&path("Delete"), Body::new(Full::new(frame(&[])))).await;
+    breaks.send(Ok(Frame::data(frame(b"abc").slice(..6)))).await.unwrap();
+    broken.body_mut().frame().await.unwrap().unwrap();
+    breaks.send(Err(tonic::Status::internal("broken"))).await.unwrap();
+    let _ = broken.into_body().collect().await;
+    let (send, frames) = pipe();
+    let endless = Arc::new(Mutex::new(Some(frames)));
+    w.upstream.serves("Upsert", move |_| {
+        let frames = endless.lock().unwrap().take().unwrap();
+        async move { streamed(frames) }
+    });
+    drop(root.open(&path("Upsert"), Body::new(Full::new(frame(&[])))).await);
+    for (method, code) in
+        [("Query", 0), ("Search", 13), ("Insert", 8), ("Delete", 2), ("Upsert", 1)]
+    {
+        let line = format!("milvus_rbac_requests_total{{method=\"{method}\",code=\"{code}\"}} 1");
+        until(&line, async || admin(&w.server, "/metrics").await.1.contains(&line)).await;
+        let metrics = admin(&w.server, "/metrics").await.1;
+        let of = format!("milvus_rbac_requests_total{{method=\"{method}\"");
+        assert_eq!(metrics.matches(&of).count(), 1, "{metrics}");
+    }
+    drop(send);
 }

@@ -6,6 +6,7 @@ mod bytes;
 mod classes;
 mod database;
 mod down;
+pub(crate) mod fate;
 mod fields;
 mod flow;
 mod listings;
