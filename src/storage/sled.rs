@@ -353,6 +353,10 @@ fn read_error(error: &sled::Error) -> StoreError {
         }
         // The system's own errors have a number; the others are files that end too early.
         sled::Error::Io(e) if e.raw_os_error().is_some() => unavailable(e),
+        sled::Error::Corruption { at: Some(at), .. } => {
+            damaged(format_args!("its log is damaged at {at:?}"))
+        }
+        sled::Error::Corruption { at: None, .. } => damaged("its log is damaged"),
         other => damaged(other),
     }
 }

@@ -11,18 +11,12 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
-use crate::support::{Client, Server, command, encoded, revision, sled_url};
+use crate::support::{Client, Server, command, encoded, revision, rounds, sled_url};
 
 /// Room for any number of roles, and for no user beside `root`.
 const FLAGS: [&str; 4] = ["--max-roles", "0", "--max-users", "1"];
 /// Concurrent writers in each round.
 const WRITERS: usize = 8;
-
-/// Rounds; more by environment for a longer attack.
-fn rounds() -> usize {
-    let configured = std::env::var("MILVUS_RBAC_CRASH_ROUNDS").ok();
-    configured.map_or(8, |rounds| rounds.parse().unwrap())
-}
 
 /// What the writers were told.
 #[derive(Debug, Default)]
@@ -76,7 +70,8 @@ async fn nothing_acknowledged_is_lost() {
     };
     let store = sled_url(folder.path());
     let start = || command(&store).args(FLAGS).spawn().unwrap();
-    for round in 0..rounds() {
+    let rounds = rounds("MILVUS_RBAC_CRASH_ROUNDS", 8);
+    for round in 0..rounds {
         // Killed while opening.
         let mut child = start();
         tokio::time::sleep(millis(0..60)).await;
@@ -106,6 +101,6 @@ async fn nothing_acknowledged_is_lost() {
         server.kill();
     }
     let told = told.lock().unwrap();
-    assert!(told.acknowledged.len() > rounds(), "the writers wrote next to nothing");
+    assert!(told.acknowledged.len() > rounds, "the writers wrote next to nothing");
     assert!(!told.refused.is_empty());
 }

@@ -26,6 +26,7 @@
 
 mod architecture;
 mod crash;
+mod damage;
 mod decisions;
 mod durability;
 mod engine;
@@ -34,6 +35,7 @@ mod in_force;
 mod lifecycle;
 mod login;
 mod oracle;
+mod power_loss;
 mod product;
 mod property;
 mod rest;

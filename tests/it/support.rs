@@ -176,6 +176,12 @@ pub(crate) fn revision<T>(response: &tonic::Response<T>) -> u64 {
     response.metadata().get("milvus-rbac-revision").unwrap().to_str().unwrap().parse().unwrap()
 }
 
+/// How often an attack is repeated; more by environment for a longer one.
+pub(crate) fn rounds(variable: &str, default: usize) -> usize {
+    let configured = std::env::var(variable).ok();
+    configured.map_or(default, |rounds| rounds.parse().unwrap())
+}
+
 /// Whether a tool is not installed. Then the test says so and is left out, unless `CI` is set.
 pub(crate) fn missing(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status().is_ok();
