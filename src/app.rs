@@ -156,9 +156,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
 }
 
 /// Runs on a thread of its own, for which the end of the process does not wait.
-async fn beside<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, String> {
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     let (tell, told) = oneshot::channel();
     let work = move || tell.send(work()).map_err(drop);
     std::thread::Builder::new().name("store".to_owned()).spawn(work).map_err(|e| e.to_string())?;

@@ -299,7 +299,11 @@ fn check_note(note: &Note, id: u128, last: Commit) -> Result<(), StoreError> {
         }
         Note::Reached { .. } => Ok(()),
         Note::Empty => {
-            warn!(revision = last.revision, "`{}` is empty: going on with what is there", head::FILE);
+            warn!(
+                revision = last.revision,
+                "`{}` is empty: going on with what is there",
+                head::FILE
+            );
             Ok(())
         }
         Note::Damaged => Err(damaged_note()),
@@ -334,8 +338,7 @@ fn get(db: &sled::Db, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
 
 /// sled panics on some damaged files.
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(work))
-        .map_err(|_| damaged("sled panicked; its message is above"))
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| damaged("sled panicked; its message is above"))
 }
 
 fn unavailable(error: impl fmt::Display) -> StoreError {

@@ -209,7 +209,8 @@ fn damaged_files_are_refused_or_do_no_harm() {
                         outcome == held || refused,
                         "{name} {file_name} {harm:?}+{fine} (round {round}): {outcome}, not {held}"
                     );
-                    let kind = if refused { outcome.split(": ").nth(3).unwrap() } else { "the same" };
+                    let kind =
+                        if refused { outcome.split(": ").nth(3).unwrap() } else { "the same" };
                     *outcomes.entry(format!("{name} {file_name}: {kind}")).or_default() += 1;
                 }
                 fs::remove_dir_all(&folder).unwrap();

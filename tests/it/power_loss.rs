@@ -47,11 +47,11 @@ async fn child() {
         let description = format!("{i}").repeat(100);
         engine.execute(Change::CreateRole { name, description }).await.unwrap();
         tell();
-        if i % 10 == 5 {
+        if i % 15 == 7 {
             // Together in few commits, larger than the pieces that sled writes at once.
-            let many = (0..1500).map(|k| {
+            let many = (0..400).map(|k| {
                 let name = format!("m{session}_{i}_{k}");
-                let description = "x".repeat(400 + k % 100);
+                let description = "x".repeat(900 + k % 100);
                 let engine = engine.clone();
                 tokio::spawn(async move {
                     engine.execute(Change::CreateRole { name, description }).await.unwrap();
@@ -75,15 +75,38 @@ async fn child() {
 /// What was seen, in order.
 #[derive(Debug)]
 enum Event {
-    Create { name: String, truncate: bool },
-    Write { name: String, at: Option<usize>, bytes: Vec<u8> },
-    Truncate { name: String, length: usize },
+    Create {
+        name: String,
+        truncate: bool,
+    },
+    Write {
+        name: String,
+        at: Option<usize>,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        name: String,
+        length: usize,
+    },
     /// Of a file, or of the folder, which has no name.
-    SyncBegins { thread: u32, name: String },
-    SyncEnds { thread: u32 },
-    Rename { from: String, to: String },
-    Remove { name: String },
-    Acknowledged { revision: u64, line: String },
+    SyncBegins {
+        thread: u32,
+        name: String,
+    },
+    SyncEnds {
+        thread: u32,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Remove {
+        name: String,
+    },
+    Acknowledged {
+        revision: u64,
+        line: String,
+    },
 }
 
 fn unescaped(text: &str) -> Vec<u8> {
@@ -132,10 +155,11 @@ fn events(log: &str, folder: &Path) -> Vec<Event> {
             name_in(folder, path.split_once('>').unwrap().0)
         };
         let texts: Vec<_> = arguments.split('"').skip(1).step_by(2).collect();
-        if sync && !line.contains(" resumed>") {
-            if let Some(name) = of_descriptor() {
-                events.push(Event::SyncBegins { thread, name });
-            }
+        if sync
+            && !line.contains(" resumed>")
+            && let Some(name) = of_descriptor()
+        {
+            events.push(Event::SyncBegins { thread, name });
         }
         if begun.is_some() {
             unfinished.insert(thread, call);
@@ -396,7 +420,7 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
 
     let mut random = TestRunner::default();
     let mut dice = |sides: usize| (0..sides).new_tree(&mut random).unwrap().current();
-    let rounds = rounds("MILVUS_RBAC_POWER_ROUNDS", 150);
+    let rounds = rounds("MILVUS_RBAC_POWER_ROUNDS", 100);
     let mut cuts: Vec<usize> = (0..rounds).map(|_| dice(events.len())).collect();
     cuts.sort_unstable();
     let (mut disk, mut happened, mut acknowledged) = (Disk::default(), 0, 0);
@@ -412,9 +436,9 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
         let left = place.path().join("left");
         disk.lose_power(&left, &mut dice);
         let outcome = in_a_child(&left);
-        let held = outcome.strip_prefix("opened: ").unwrap_or_else(|| {
-            panic!("round {round}, event {cut} of {}: {outcome}", events.len())
-        });
+        let held = outcome
+            .strip_prefix("opened: ")
+            .unwrap_or_else(|| panic!("round {round}, event {cut} of {}: {outcome}", events.len()));
         let number = held.strip_prefix("revision ").unwrap().split_once(',').unwrap().0;
         let number: u64 = number.parse().unwrap();
         assert!(number >= acknowledged, "{acknowledged} was acknowledged, {number} is there");

@@ -24,7 +24,10 @@ pub(super) enum Note {
     /// Put there by somebody who wants to go on with what the store holds.
     Empty,
     Damaged,
-    Reached { id: u128, revision: Revision },
+    Reached {
+        id: u128,
+        revision: Revision,
+    },
 }
 
 pub(super) fn read(folder: &Path) -> io::Result<Note> {

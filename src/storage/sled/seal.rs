@@ -52,11 +52,10 @@ impl Commit {
         let (batch, rest) = rest.split_first_chunk()?;
         let (records, rest) = rest.split_first_chunk()?;
         let (hashes, _) = rest.split_first_chunk()?;
-        let sum = Sum {
-            records: u64::from_be_bytes(*records),
-            hashes: u128::from_be_bytes(*hashes),
-        };
-        let (revision, batch) = (Revision::from_be_bytes(*revision), BatchId::from_be_bytes(*batch));
+        let sum =
+            Sum { records: u64::from_be_bytes(*records), hashes: u128::from_be_bytes(*hashes) };
+        let (revision, batch) =
+            (Revision::from_be_bytes(*revision), BatchId::from_be_bytes(*batch));
         let commit = Self { revision, batch, sum };
         (commit.encode(id) == bytes).then_some(commit)
     }
