@@ -9,6 +9,7 @@
 
 mod folder;
 mod head;
+mod rouse;
 mod seal;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,7 @@ use tracing::{info, warn};
 
 use self::folder::{DATA, LINGER};
 use self::head::{Head, Note};
+use self::rouse::Rouser;
 use self::seal::{Commit, Sum};
 use super::{Batch, Loaded, Store, StoreError, codec, random_id};
 use crate::model::state::State;
@@ -45,7 +48,8 @@ pub struct SledStore {
     /// The last commit that is durable.
     last: Commit,
     /// None after a failed write, until the folder has been opened again.
-    db: Option<sled::Db>,
+    db: Option<Arc<sled::Db>>,
+    rouser: Rouser,
     data: File,
     head: Head,
     /// Set once a sync failed: what can be read may not be on the disk.
@@ -82,8 +86,9 @@ impl SledStore {
             }
             None => create(folder, &db, &data, &note)?,
         };
-        let folder = folder.to_owned();
-        Ok(Self { folder, id, last, db: Some(db), data, head, doubtful: false })
+        let (folder, db) = (folder.to_owned(), Arc::new(db));
+        let rouser = Rouser::start(Arc::downgrade(&db)).map_err(unavailable)?;
+        Ok(Self { folder, id, last, db: Some(db), rouser, data, head, doubtful: false })
     }
 
     /// How long opening and loading a store may take at most: sled has been seen to wait for ever
@@ -116,7 +121,7 @@ impl SledStore {
     }
 
     fn db(&self) -> Result<&sled::Db, StoreError> {
-        self.db.as_ref().ok_or_else(|| unavailable("not opened again since a write failed"))
+        self.db.as_deref().ok_or_else(|| unavailable("not opened again since a write failed"))
     }
 
     /// INVARIANT: returns only after the data would survive power loss. Defended by
@@ -127,8 +132,9 @@ impl SledStore {
     /// a later sync would not tell. So sled is let go, and its files are opened anew.
     fn write(&mut self, batch: sled::Batch) -> Result<(), StoreError> {
         let db = self.db()?;
-        let failure = match guarded(|| db.apply_batch(batch).and_then(|()| db.flush())) {
-            Ok(Ok(_)) => match self.data.sync_data() {
+        let written = guarded(|| db.apply_batch(batch).and_then(|()| self.rouser.flush(db)));
+        let failure = match written {
+            Ok(Ok(())) => match self.data.sync_data() {
                 Ok(()) => return Ok(()),
                 Err(e) => {
                     self.doubtful = true;
