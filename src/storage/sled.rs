@@ -15,6 +15,7 @@ mod seal;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl SledStore {
 
     fn open_files(folder: &Path) -> Result<Self, StoreError> {
         let note = head::read(folder).map_err(unavailable)?;
+        folder::tidy(folder).map_err(lock_error)?;
         let db = open_sled(folder)?;
         let data = File::open(folder.join(DATA)).map_err(unavailable)?;
         // A process that was killed may have written what the disk does not hold yet.
@@ -105,7 +107,7 @@ impl SledStore {
     /// INVARIANT: what is read afterwards is on the disk, whatever the system remembers. Defended
     /// by `tests/it/faults.rs`.
     fn reopen(&mut self) -> Result<(), StoreError> {
-        let lock = folder::lock(&self.folder).map_err(unavailable)?;
+        let lock = folder::lock(&self.folder).map_err(lock_error)?;
         if self.doubtful || self.data.sync_data().is_err() {
             self.doubtful = true;
             folder::rewrite(&self.folder, &lock).map_err(unavailable)?;
@@ -355,11 +357,17 @@ fn damaged(what: impl fmt::Display) -> StoreError {
     StoreError::Damaged(what.to_string())
 }
 
+fn in_use() -> StoreError {
+    StoreError::InUse("another process holds it; a folder serves one at a time".to_owned())
+}
+
+fn lock_error(error: std::io::Error) -> StoreError {
+    if error.kind() == ErrorKind::WouldBlock { in_use() } else { unavailable(error) }
+}
+
 fn read_error(error: &sled::Error) -> StoreError {
     match error {
-        sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => {
-            StoreError::InUse("another process holds it; a folder serves one at a time".to_owned())
-        }
+        sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => in_use(),
         // The system's own errors have a number; the others are files that end too early.
         sled::Error::Io(e) if e.raw_os_error().is_some() => unavailable(e),
         sled::Error::Corruption { at: Some(at), .. } => {

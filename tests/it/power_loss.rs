@@ -7,6 +7,7 @@
 //! one that was under way, with exactly the state that it had then.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -340,15 +341,18 @@ impl Disk {
     }
 
     /// The files as they may be once the power is back.
-    fn lose_power(&self, folder: &Path, dice: &mut dyn FnMut(usize) -> usize) {
+    /// Tells what was lost.
+    fn lose_power(&self, folder: &Path, dice: &mut dyn FnMut(usize) -> usize) -> String {
         let mut names = self.synced.clone();
         let kept = dice(self.pending.len() + 1);
         self.pending[..kept].iter().for_each(|entry| entry.apply(&mut names));
         fs::create_dir(folder).unwrap();
         let fate = dice(5);
+        let mut told = format!("fate {fate}, {kept} of {:?} in the folder", self.pending);
         for (name, file) in names {
             let File { synced, pending, .. } = &self.files[file];
             let mut content = synced.clone();
+            write!(told, "; {name}: {} steps pending", pending.len()).unwrap();
             let first = dice(pending.len() + 1);
             for (i, step) in pending.iter().enumerate() {
                 match fate {
@@ -377,6 +381,7 @@ impl Disk {
             }
             fs::write(folder.join(name), content).unwrap();
         }
+        told
     }
 }
 
@@ -434,11 +439,11 @@ fn what_was_acknowledged_survives_a_loss_of_power() {
         }
         happened = happened.max(cut);
         let left = place.path().join("left");
-        disk.lose_power(&left, &mut dice);
+        let lost = disk.lose_power(&left, &mut dice);
         let outcome = in_a_child(&left);
-        let held = outcome
-            .strip_prefix("opened: ")
-            .unwrap_or_else(|| panic!("round {round}, event {cut} of {}: {outcome}", events.len()));
+        let held = outcome.strip_prefix("opened: ").unwrap_or_else(|| {
+            panic!("round {round}, event {cut} of {}: {outcome}; {lost}", events.len())
+        });
         let number = held.strip_prefix("revision ").unwrap().split_once(',').unwrap().0;
         let number: u64 = number.parse().unwrap();
         assert!(number >= acknowledged, "{acknowledged} was acknowledged, {number} is there");

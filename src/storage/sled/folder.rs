@@ -46,6 +46,27 @@ pub(super) fn create(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Removes what sled would take for damage: unfinished snapshots, and, as long as nothing was ever
+/// stored, the file `conf`, which sled does not sync and writes anew.
+pub(super) fn tidy(folder: &Path) -> io::Result<()> {
+    let data = folder.join(DATA);
+    // Whoever holds the lock may be about to finish a snapshot.
+    let lock = if data.exists() { Some(lock(folder)?) } else { None };
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    let empty = data.metadata().map_or(true, |data| data.len() == 0);
+    let (conf, head) = (folder.join("conf"), folder.join(super::head::FILE));
+    if empty && conf.exists() && !head.exists() {
+        fs::remove_file(conf)?;
+    }
+    drop(lock);
+    Ok(())
+}
+
 /// Waits until nobody writes the data file any more: sled's threads hold its lock as long as they
 /// live. The lock goes with the returned handle.
 pub(super) fn lock(folder: &Path) -> io::Result<File> {
