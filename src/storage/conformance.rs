@@ -2,6 +2,7 @@
 //! joins by adding a line to the list at the end.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -213,6 +214,18 @@ fn a_folder_serves_one_process_at_a_time() {
     SledStore::open(folder.path()).unwrap();
 }
 
+/// sled without a store around it; its threads may hold the lock for a moment yet.
+fn bare_sled(folder: &Path) -> sled::Db {
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        match sled::open(folder) {
+            Ok(db) => return db,
+            Err(e) => assert!(Instant::now() < until, "{e}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_store_of_another_format_is_refused() {
     let refusal = |folder: &Path| match SledStore::open(folder) {
@@ -220,7 +233,7 @@ fn a_store_of_another_format_is_refused() {
         opened => panic!("{opened:?}"),
     };
     let write = |folder: &Path, key: &[u8], value: &[u8]| {
-        let db = sled::open(folder).unwrap();
+        let db = bare_sled(folder);
         db.insert(key, value).unwrap();
         db.flush().unwrap();
     };
@@ -246,7 +259,7 @@ fn records_that_were_not_committed_are_refused() {
     let key = changed.key.clone();
     for Entry { key, value } in [another, changed, Entry { key, value: None }] {
         let change = |value: Option<&[u8]>| {
-            let db = sled::open(folder.path()).unwrap();
+            let db = bare_sled(folder.path());
             let old = match value {
                 Some(value) => db.insert(&key, value).unwrap(),
                 None => db.remove(&key).unwrap(),
