@@ -149,8 +149,15 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
     };
     let started = beside(move || Engine::start(open(&url)?, rules));
     let started = tokio::time::timeout(patience, started).await.map_err(|_| {
-        let (store, seconds) = (&config.store, patience.as_secs());
-        format!("the store is unavailable: {store:?} was not open after {seconds} s")
+        let folder = match &config.store {
+            StoreUrl::Sled(folder) => folder.display().to_string(),
+            StoreUrl::Memory => "memory".to_owned(),
+        };
+        format!(
+            "the store is unavailable: {folder} was not open after {} s; if its disk is well, move \
+             the folder away, start anew and restore a backup (README, Operations)",
+            patience.as_secs()
+        )
     })?;
     started?.map_err(|e| e.to_string())
 }
