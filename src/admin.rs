@@ -47,6 +47,7 @@ async fn readiness(State(admin): State<Admin>) -> Response {
         }
         Health::Healthy => None,
         Health::StoreFailed => Some("the store failed: changes are refused, reads go on"),
+        Health::StoreSilent => Some("the store does not answer: changes may fail, reads go on"),
         Health::Stopped => Some("stopped"),
     };
     let note = match admin.gate {

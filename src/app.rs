@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::HeaderMap;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -135,16 +135,39 @@ pub async fn run(config: Config) -> Result<(), String> {
     if let Some(admin) = admin {
         admin.abort();
     }
-    engine.stop().await;
-    join(writer).await.map_err(|e| e.to_string())?;
+    tokio::time::timeout(GRACE, end(engine, writer)).await.unwrap_or_else(|_| {
+        Err(format!("the store has not answered for {} s; it was not closed", GRACE.as_secs()))
+    })?;
     if failed { Err("the writer ended by itself".to_owned()) } else { Ok(()) }
 }
 
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
     let (url, rules) = (config.store.clone(), config.rules.clone());
-    let start = move || Engine::start(open(&url)?, rules);
-    let started = tokio::task::spawn_blocking(start).await.map_err(|e| e.to_string())?;
-    started.map_err(|e| e.to_string())
+    let patience = match &config.store {
+        StoreUrl::Sled(folder) => SledStore::patience(folder),
+        StoreUrl::Memory => GRACE,
+    };
+    let started = beside(move || Engine::start(open(&url)?, rules));
+    let started = tokio::time::timeout(patience, started).await.map_err(|_| {
+        let folder = match &config.store {
+            StoreUrl::Sled(folder) => folder.display().to_string(),
+            StoreUrl::Memory => "memory".to_owned(),
+        };
+        format!(
+            "the store is unavailable: {folder} was not open after {} s; if its disk is well, move \
+             the folder away, start anew and restore a backup (README, Operations)",
+            patience.as_secs()
+        )
+    })?;
+    started?.map_err(|e| e.to_string())
+}
+
+/// Runs on a thread of its own, for which the end of the process does not wait.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    let (tell, told) = oneshot::channel();
+    let work = move || tell.send(work()).map_err(drop);
+    std::thread::Builder::new().name("store".to_owned()).spawn(work).map_err(|e| e.to_string())?;
+    told.await.map_err(|_| "the store's thread panicked; its message is above".to_owned())
 }
 
 fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
@@ -154,9 +177,9 @@ fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
     })
 }
 
-async fn join(writer: WriterThread) -> Result<(), StoreError> {
-    let joined = tokio::task::spawn_blocking(move || writer.join()).await;
-    joined.map_err(|e| StoreError::Unavailable(e.to_string()))?
+async fn end(engine: Engine, writer: WriterThread) -> Result<(), String> {
+    engine.stop().await;
+    beside(move || writer.join()).await?.map_err(|e| e.to_string())
 }
 
 /// Brings a new store to its first state.

@@ -1,6 +1,7 @@
 //! The single writer: it orders all changes, commits them in groups, publishes the new state and
 //! then answers; and the handle by which everybody else reads and asks for changes.
 
+mod keeper;
 mod writer;
 
 use std::fmt;
@@ -16,10 +17,14 @@ use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::state::State;
 use crate::storage::{Revision, Store, StoreError};
+use keeper::Turns;
 use writer::{Message, Request, Writer};
 
 /// Commands that may wait for the writer; more are refused.
 const QUEUE: usize = 4096;
+
+/// How long a command waits for the store. The largest that there are take less.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// One moment of the state, never changed once published.
 #[derive(Debug, Clone, Default)]
@@ -37,9 +42,11 @@ pub struct Snapshot {
 pub enum Health {
     /// They can.
     Healthy,
-    /// The last attempt failed, and the store could not be read again. Each new change tries it
-    /// once more; after a failed write to a disk only a new process can.
+    /// The last attempt failed, and the store could not be read again. It is tried again with each
+    /// new change, and from time to time.
     StoreFailed,
+    /// The store has not answered for some seconds.
+    StoreSilent,
     /// The writer has stopped.
     Stopped,
 }
@@ -48,6 +55,7 @@ struct Published {
     current: ArcSwap<Snapshot>,
     revision: watch::Sender<Revision>,
     health: watch::Sender<Health>,
+    turns: Turns,
 }
 
 impl Published {
@@ -101,6 +109,7 @@ impl Engine {
             current: ArcSwap::default(),
             revision: watch::Sender::new(0),
             health: watch::Sender::new(Health::Healthy),
+            turns: Turns::default(),
         });
         let (queue, requests) = mpsc::channel(QUEUE);
         let mut writer = Writer::new(store, rules, published.clone());
@@ -108,6 +117,11 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || writer.run(requests))
+            .map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        let (kept, weak) = (published.clone(), queue.downgrade());
+        std::thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || keeper::keep(&kept, &weak))
             .map_err(|e| StoreError::Unavailable(e.to_string()))?;
         Ok((Self { published, queue }, WriterThread(thread)))
     }
@@ -130,7 +144,8 @@ impl Engine {
     /// Asks for a change and waits until it is durable and visible.
     ///
     /// # Errors
-    /// A rule refuses it, or it could not be stored; nothing changed then.
+    /// A rule refuses it, or it could not be stored. Nothing changed then, unless the text says
+    /// that it is not known yet.
     pub async fn execute(&self, command: Command) -> Result<Revision, Error> {
         let (reply, answer) = oneshot::channel();
         let request = Message::Request(Box::new(Request { command, reply }));
@@ -138,7 +153,14 @@ impl Engine {
             mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        match tokio::time::timeout(ANSWER, answer).await {
+            Ok(Ok(answer)) => answer,
+            // Too late, or the writer broke off in the middle.
+            Ok(Err(_)) | Err(_) => Err(Error::new(
+                ErrorKind::Unavailable,
+                "the store does not answer; whether the change was stored is not known yet",
+            )),
+        }
     }
 
     /// Tells the writer to end after what is queued already. Later commands are refused.

@@ -20,6 +20,8 @@ type Answer = Result<Revision, Error>;
 
 pub(super) enum Message {
     Request(Box<Request>),
+    /// Try again to read a store that failed.
+    Retry,
     Stop,
 }
 
@@ -59,6 +61,13 @@ impl Writer {
     /// Reads the store and publishes what it holds. Returns the id of its last batch.
     pub(super) fn load(&mut self) -> Result<Option<u128>, StoreError> {
         let loaded = self.store.load()?;
+        let reached = self.published.current.load().revision;
+        if loaded.revision < reached {
+            return Err(StoreError::Damaged(format!(
+                "revision {reached} was stored, {} is all that is left",
+                loaded.revision
+            )));
+        }
         let policy = Policy::compile(&loaded.state, &self.rules.groups);
         let snapshot = Snapshot { revision: loaded.revision, state: loaded.state, policy };
         info!(store = self.store.store_id(), revision = snapshot.revision, "store loaded");
@@ -81,10 +90,17 @@ impl Writer {
             for message in queued.drain(..) {
                 match message {
                     Message::Request(request) => requests.push(*request),
+                    Message::Retry => {}
                     Message::Stop => messages.close(),
                 }
             }
+            // Who has given up was told that nothing is known: what did not begin must not any more.
+            requests.retain(|request| !request.reply.is_closed());
+            self.published.turns.count();
             self.serve(requests);
+            self.published.turns.count();
+            let healthy = self.head.is_some();
+            self.published.set_health(if healthy { Health::Healthy } else { Health::StoreFailed });
         }
         self.store.close()
     }

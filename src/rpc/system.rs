@@ -55,6 +55,7 @@ pub(super) async fn health(
     let mut reasons = match service.engine.health() {
         Health::Healthy => Vec::new(),
         Health::StoreFailed => vec!["the store failed: changes are refused".to_owned()],
+        Health::StoreSilent => vec!["the store does not answer".to_owned()],
         Health::Stopped => vec!["the server is stopping".to_owned()],
     };
     if service.behind.ready.is_some() {
@@ -76,7 +77,7 @@ pub(super) async fn components(
 ) -> Answer<ComponentStates> {
     let state = match service.engine.health() {
         Health::Healthy => StateCode::Healthy,
-        Health::StoreFailed => StateCode::Abnormal,
+        Health::StoreFailed | Health::StoreSilent => StateCode::Abnormal,
         Health::Stopped => StateCode::Stopping,
     };
     let info = ComponentInfo {

@@ -2,9 +2,11 @@
 //! joins by adding a line to the list at the end.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::codec::{self, Entry};
 use super::memory::MemoryStore;
 use super::sled::SledStore;
 use super::{Batch, Revision, Store, StoreError};
@@ -212,22 +214,63 @@ fn a_folder_serves_one_process_at_a_time() {
     SledStore::open(folder.path()).unwrap();
 }
 
+/// sled without a store around it; its threads may hold the lock for a moment yet.
+fn bare_sled(folder: &Path) -> sled::Db {
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        match sled::open(folder) {
+            Ok(db) => return db,
+            Err(e) => assert!(Instant::now() < until, "{e}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_store_of_another_format_is_refused() {
-    let folder = TempDir::new().unwrap();
-    drop(SledStore::open(folder.path()).unwrap());
-    let write = |key: &[u8], value: &[u8]| {
-        let db = sled::open(folder.path()).unwrap();
+    let refusal = |folder: &Path| match SledStore::open(folder) {
+        Err(StoreError::Damaged(text)) => text,
+        opened => panic!("{opened:?}"),
+    };
+    let write = |folder: &Path, key: &[u8], value: &[u8]| {
+        let db = bare_sled(folder);
         db.insert(key, value).unwrap();
         db.flush().unwrap();
     };
-    write(b"u\0\x01x", b"\x09");
-    let loaded = SledStore::open(folder.path()).unwrap().load();
-    assert_eq!(loaded.unwrap_err(), StoreError::Damaged("record format 9".to_owned()));
-    write(b"\0format", b"milvus-rbac 2");
-    assert!(matches!(SledStore::open(folder.path()), Err(StoreError::Damaged(_))));
+    let folder = TempDir::new().unwrap();
+    drop(SledStore::open(folder.path()).unwrap());
+    write(folder.path(), b"\0format", b"milvus-rbac 3");
+    assert!(refusal(folder.path()).contains("store format `milvus-rbac 3`"));
 
     let foreign = TempDir::new().unwrap();
-    sled::open(foreign.path()).unwrap().insert(b"key", b"value").unwrap();
-    assert!(matches!(SledStore::open(foreign.path()), Err(StoreError::Damaged(_))));
+    write(foreign.path(), b"key", b"value");
+    assert!(refusal(foreign.path()).contains("something else"));
+}
+
+#[test]
+fn records_that_were_not_committed_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let mut store = SledStore::open(folder.path()).unwrap();
+    store.commit(&batch(0, vec![role("r")])).unwrap();
+    drop(store);
+    let another = codec::encode(&role("s")).unwrap();
+    let changed = Change::PutRole { name: "r".into(), description: "x".into() };
+    let changed = codec::encode(&changed).unwrap();
+    let key = changed.key.clone();
+    for Entry { key, value } in [another, changed, Entry { key, value: None }] {
+        let change = |value: Option<&[u8]>| {
+            let db = bare_sled(folder.path());
+            let old = match value {
+                Some(value) => db.insert(&key, value).unwrap(),
+                None => db.remove(&key).unwrap(),
+            };
+            db.flush().unwrap();
+            old
+        };
+        let old = change(value.as_deref());
+        let loaded = SledStore::open(folder.path()).unwrap().load();
+        assert!(matches!(loaded, Err(StoreError::Damaged(_))), "{loaded:?}");
+        change(old.as_deref());
+        SledStore::open(folder.path()).unwrap().load().unwrap();
+    }
 }

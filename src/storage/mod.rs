@@ -5,6 +5,8 @@
 
 pub mod codec;
 #[cfg(test)]
+mod codec_fuzz;
+#[cfg(test)]
 mod conformance;
 pub mod memory;
 pub mod sled;

@@ -3,49 +3,63 @@
 //! sled 0.34's `flush` writes and waits, but does not make the disk flush its cache, and its
 //! `flush_async` deadlocks when called concurrently. So each commit is one atomic batch, one
 //! `flush` from the writer's thread, and an `fdatasync` of our own on sled's file.
+//!
+//! Nor does sled notice every damage. What is loaded must therefore add up to what the last commit
+//! says, and the last commit must not be behind the file `head`.
 
+mod folder;
+mod head;
+mod rouse;
+mod seal;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing::warn;
+use tracing::{info, warn};
 
-use super::{Batch, BatchId, Loaded, Revision, Store, StoreError, codec, random_id};
+use self::folder::{DATA, LINGER};
+use self::head::{Head, Note};
+use self::rouse::Rouser;
+use self::seal::{Commit, Sum};
+use super::{Batch, Loaded, Store, StoreError, codec, random_id};
 use crate::model::state::State;
 
-/// The file of the folder that holds all of sled's data, as long as values are small enough: others
-/// would go to files of their own, which sled never syncs. The codec refuses them.
-const DATA_FILE: &str = "db";
 /// State is read from memory after the start, so a small cache is enough.
 const CACHE_BYTES: u64 = 32 << 20;
-/// How long sled's own threads may hold the lock of a folder after its store was closed.
-const LINGER: Duration = Duration::from_secs(1);
 
 // Keys of this store itself; the codec uses letters only.
 const FORMAT: &[u8] = b"\0format";
 const ID: &[u8] = b"\0id";
-const REVISION: &[u8] = b"\0revision";
-const BATCH: &[u8] = b"\0batch";
+const COMMIT: &[u8] = b"\0commit";
 
-/// Changes together with the format under which they were written.
-const FORMAT_VERSION: &[u8] = b"milvus-rbac 1";
+/// Changes together with the format under which everything else was written.
+const FORMAT_VERSION: &[u8] = b"milvus-rbac 2";
 
 /// A sled database in a folder.
 pub struct SledStore {
-    db: sled::Db,
+    folder: PathBuf,
+    id: u128,
+    /// The last commit that is durable.
+    last: Commit,
+    /// None after a failed write, until the folder has been opened again.
+    db: Option<Arc<sled::Db>>,
+    rouser: Rouser,
     data: File,
-    id: String,
-    /// Set once a write failed on its way to the disk.
-    failed: bool,
+    head: Head,
+    /// Set once a sync failed: what can be read may not be on the disk.
+    doubtful: bool,
 }
 
 impl fmt::Debug for SledStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SledStore").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("SledStore").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 
@@ -53,132 +67,151 @@ impl SledStore {
     /// Opens the store in `folder`, which is created if need be.
     ///
     /// # Errors
-    /// Another process holds it, or it cannot be read or written.
+    /// Another process holds it, it cannot be read or written, or it is not what was committed.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        create_folder(folder)?;
-        let open = || {
-            sled::Config::new()
-                .path(folder)
-                .cache_capacity(CACHE_BYTES)
-                // Commits flush themselves.
-                .flush_every_ms(None)
-                .open()
-        };
-        let started = Instant::now();
-        let db = loop {
-            match guarded(open)?.map_err(|e| open_error(folder, &e)) {
-                Err(StoreError::InUse(_)) if started.elapsed() < LINGER => {
-                    thread::sleep(Duration::from_millis(10));
-                }
-                opened => break opened?,
+        folder::create(folder)?;
+        Self::open_files(folder).map_err(|e| located(folder, e))
+    }
+
+    fn open_files(folder: &Path) -> Result<Self, StoreError> {
+        let note = head::read(folder).map_err(unavailable)?;
+        folder::tidy(folder).map_err(lock_error)?;
+        let db = open_sled(folder)?;
+        let data = File::open(folder.join(DATA)).map_err(unavailable)?;
+        // A process that was killed may have written what the disk does not hold yet.
+        data.sync_all().map_err(unavailable)?;
+        let (id, last, head) = match identify(&db)? {
+            Some((id, last)) => {
+                check_note(&note, id, last)?;
+                let head = Head::create(folder, id, last.revision).map_err(unavailable)?;
+                (id, last, head)
             }
+            None => create(folder, &db, &data, &note)?,
         };
-        let data = File::open(folder.join(DATA_FILE)).map_err(unavailable)?;
-        let mut store = Self { db, data, id: String::new(), failed: false };
-        store.id = store.identify(folder)?;
-        Ok(store)
+        let (folder, db) = (folder.to_owned(), Arc::new(db));
+        let rouser = Rouser::start(Arc::downgrade(&db)).map_err(unavailable)?;
+        Ok(Self { folder, id, last, db: Some(db), rouser, data, head, doubtful: false })
     }
 
-    /// Checks the format of a used store, or makes a new one ours.
-    fn identify(&mut self, folder: &Path) -> Result<String, StoreError> {
-        let format = self.get(FORMAT)?;
-        if let Some(format) = format {
-            if &*format != FORMAT_VERSION {
-                let format = String::from_utf8_lossy(&format).into_owned();
-                return Err(StoreError::Damaged(format!("store format `{format}`")));
-            }
-            let id = self.get(ID)?.ok_or_else(|| StoreError::Damaged("no store id".to_owned()))?;
-            return Ok(String::from_utf8_lossy(&id).into_owned());
-        }
-        if !self.db.is_empty() {
-            return Err(StoreError::Damaged(format!(
-                "{} holds a sled database of something else",
-                folder.display()
-            )));
-        }
-        let id = format!("{:032x}", random_id()?);
-        let mut batch = sled::Batch::default();
-        batch.insert(FORMAT, FORMAT_VERSION);
-        batch.insert(ID, id.as_bytes());
-        self.write(batch)?;
-        // sled never syncs its `conf` file nor the folder, and both must outlive the first commit.
-        for path in [folder.join("conf"), folder.to_owned()] {
-            File::open(path).and_then(|file| file.sync_all()).map_err(unavailable)?;
-        }
-        Ok(id)
+    /// How long opening and loading a store may take at most: sled has been seen to wait for ever
+    /// on damaged files.
+    pub fn patience(folder: &Path) -> Duration {
+        /// A disk slower than this reads no more.
+        const BYTES_PER_SECOND: u64 = 4 << 20;
+        let size = folder.join(DATA).metadata().map_or(0, |data| data.len());
+        Duration::from_secs(60 + size / BYTES_PER_SECOND)
     }
 
-    fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
-        guarded(|| self.db.get(key))?.map_err(|e| read_error(&e))
-    }
-
-    /// INVARIANT: returns only after the data would survive power loss. Defended by
-    /// `tests/it/durability.rs`, which counts the syncs of a running server.
+    /// Opens the folder again after a failed write.
     ///
-    /// After a failure sled's memory, and the system's, may show what the disk does not hold, and
-    /// a later sync would not tell. So this process neither reads nor writes the store again.
-    fn write(&mut self, batch: sled::Batch) -> Result<(), StoreError> {
-        let written = guarded(|| {
-            self.db.apply_batch(batch).and_then(|()| self.db.flush())?;
-            self.data.sync_data().map_err(sled::Error::from)
-        });
-        let failure = match written {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(e)) => e.to_string(),
-            Err(e) => e.to_string(),
-        };
-        self.failed = true;
-        Err(StoreError::Unknown(failure))
-    }
-
-    fn check(&self) -> Result<(), StoreError> {
-        if self.failed {
-            return Err(unavailable(
-                "a write to the disk failed; start the process again once the disk is well",
-            ));
+    /// INVARIANT: what is read afterwards is on the disk, whatever the system remembers. Defended
+    /// by `tests/it/faults.rs`.
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        let lock = folder::lock(&self.folder).map_err(lock_error)?;
+        if self.doubtful || self.data.sync_data().is_err() {
+            self.doubtful = true;
+            folder::rewrite(&self.folder, &lock).map_err(unavailable)?;
         }
+        drop(lock);
+        let again = Self::open_files(&self.folder)?;
+        if again.id != self.id {
+            return Err(damaged("another store has been put into its place"));
+        }
+        *self = again;
+        info!(folder = %self.folder.display(), "the store was opened again after a failed write");
         Ok(())
     }
 
-    fn revision(&self) -> Result<Revision, StoreError> {
-        self.get(REVISION)?.map_or(Ok(0), |bytes| Ok(Revision::from_be_bytes(array(&bytes)?)))
+    fn db(&self) -> Result<&sled::Db, StoreError> {
+        self.db.as_deref().ok_or_else(|| unavailable("not opened again since a write failed"))
+    }
+
+    /// INVARIANT: returns only after the data would survive power loss. Defended by
+    /// `tests/it/durability.rs`, which counts the syncs of a running server, and by
+    /// `tests/it/power_loss.rs`.
+    ///
+    /// After a failure sled's memory, and the system's, may show what the disk does not hold, and
+    /// a later sync would not tell. So sled is let go, and its files are opened anew.
+    fn write(&mut self, batch: sled::Batch) -> Result<(), StoreError> {
+        let db = self.db()?;
+        let written = guarded(|| db.apply_batch(batch).and_then(|()| self.rouser.flush(db)));
+        let failure = match written {
+            Ok(Ok(())) => match self.data.sync_data() {
+                Ok(()) => return Ok(()),
+                Err(e) => {
+                    self.doubtful = true;
+                    e.to_string()
+                }
+            },
+            Ok(Err(e)) => e.to_string(),
+            Err(e) => e.to_string(),
+        };
+        let db = self.db.take();
+        let _ = guarded(|| drop(db));
+        Err(StoreError::Unknown(failure))
+    }
+
+    fn read(&self) -> Result<Loaded, StoreError> {
+        let (mut state, mut sum) = (State::default(), Sum::default());
+        for entry in self.db()?.iter() {
+            let (key, value) = entry.map_err(|e| read_error(&e))?;
+            if key.first() == Some(&0) {
+                continue;
+            }
+            sum.add(&key, &value);
+            if sum.records > self.last.sum.records {
+                return Err(damaged("there are more records than were committed"));
+            }
+            state.apply(&codec::decode(&key, &value)?).map_err(damaged)?;
+        }
+        // INVARIANT: what is served is what was committed, all of it and nothing else. Defended by
+        // `tests/it/damage.rs`.
+        if sum != self.last.sum {
+            return Err(damaged("the records do not add up to what was committed"));
+        }
+        let revision = self.last.revision;
+        Ok(Loaded { state, revision, batch: (revision > 0).then_some(self.last.batch) })
     }
 }
 
 impl Store for SledStore {
     fn load(&mut self) -> Result<Loaded, StoreError> {
-        self.check()?;
-        let mut state = State::default();
-        guarded(|| {
-            for entry in self.db.iter() {
-                let (key, value) = entry.map_err(|e| read_error(&e))?;
-                if key.first() != Some(&0) {
-                    let change = codec::decode(&key, &value)?;
-                    state.apply(&change).map_err(|e| StoreError::Damaged(e.to_string()))?;
-                }
-            }
-            Ok(())
-        })??;
-        let batch = self.get(BATCH)?.map(|b| Ok(BatchId::from_be_bytes(array(&b)?))).transpose()?;
-        Ok(Loaded { state, revision: self.revision()?, batch })
+        if self.db.is_none() {
+            self.reopen().map_err(|e| located(&self.folder, e))?;
+        }
+        guarded(|| self.read()).flatten().map_err(|e| located(&self.folder, e))
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        self.check()?;
-        if self.revision()? != batch.expected {
+        if self.last.revision != batch.expected {
             return Err(StoreError::Conflict);
         }
-        let mut writes = sled::Batch::default();
+        let mut entries = BTreeMap::new();
         for change in &batch.changes {
             let codec::Entry { key, value } = codec::encode(change)?;
+            entries.insert(key, value);
+        }
+        let mut next = Commit { revision: batch.revision, batch: batch.id, sum: self.last.sum };
+        let mut writes = sled::Batch::default();
+        for (key, value) in entries {
+            if let Some(old) = get(self.db()?, &key)? {
+                next.sum.remove(&key, &old);
+            }
             match value {
-                Some(value) => writes.insert(key, value),
+                Some(value) => {
+                    next.sum.add(&key, &value);
+                    writes.insert(key, value);
+                }
                 None => writes.remove(key),
             }
         }
-        writes.insert(REVISION, &batch.revision.to_be_bytes());
-        writes.insert(BATCH, &batch.id.to_be_bytes());
-        self.write(writes)
+        writes.insert(COMMIT, next.encode(self.id));
+        self.write(writes)?;
+        self.last = next;
+        if let Err(e) = self.head.note(self.id, next.revision) {
+            warn!(error = %e, "the commit is stored, but not noted in the file `{}`", head::FILE);
+        }
+        Ok(())
     }
 
     fn max_changes(&self) -> usize {
@@ -186,76 +219,175 @@ impl Store for SledStore {
     }
 
     fn store_id(&self) -> String {
-        self.id.clone()
+        format!("{:032x}", self.id)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
-        self.check()?;
-        guarded(|| self.db.flush())?.map_err(|e| unavailable(&e))?;
-        self.data.sync_all().map_err(unavailable)
+        let db = self.db()?;
+        guarded(|| db.flush())?.map_err(|e| unavailable(&e))?;
+        self.data.sync_all().and_then(|()| self.head.sync()).map_err(unavailable)
     }
 }
 
-/// Creates the folder, for its owner alone: whoever can read the hashes can guess at them
-/// undisturbed. Every folder that got a new entry is synced.
-fn create_folder(folder: &Path) -> Result<(), StoreError> {
-    let name = |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", folder.display()));
-    let above = |path: &Path| match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new(".").to_owned(),
-        Some(parent) => parent.to_owned(),
-        None => path.to_owned(),
+fn open_sled(folder: &Path) -> Result<sled::Db, StoreError> {
+    let open = || {
+        sled::Config::new()
+            .path(folder)
+            .cache_capacity(CACHE_BYTES)
+            // Commits flush themselves.
+            .flush_every_ms(None)
+            .open()
     };
-    if folder.exists() {
-        let mode = fs::metadata(folder).map_err(name)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            warn!(folder = %folder.display(), "others than its owner may read the store");
+    let started = Instant::now();
+    loop {
+        match guarded(open)?.map_err(|e| read_error(&e)) {
+            Err(StoreError::InUse(_)) if started.elapsed() < LINGER => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            opened => return opened,
         }
-        return Ok(());
     }
-    let changed: Vec<_> = folder
-        .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
-        .map(above)
-        .collect();
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(name)?;
-    for parent in changed {
-        File::open(parent).and_then(|file| file.sync_all()).map_err(name)?;
+}
+
+/// The id and the last commit of a store of ours; none if sled holds nothing.
+fn identify(db: &sled::Db) -> Result<Option<(u128, Commit)>, StoreError> {
+    let Some(format) = get(db, FORMAT)? else {
+        return if guarded(|| db.is_empty())? {
+            Ok(None)
+        } else {
+            Err(damaged("it holds a sled database of something else"))
+        };
+    };
+    if &*format != FORMAT_VERSION {
+        let format = String::from_utf8_lossy(&format).into_owned();
+        return Err(damaged(format_args!("store format `{format}`")));
     }
-    Ok(())
+    let id = get(db, ID)?.and_then(|id| Some(u128::from_be_bytes((*id).try_into().ok()?)));
+    let id = id.ok_or_else(|| damaged("no store id"))?;
+    let commit = get(db, COMMIT)?.and_then(|commit| Commit::decode(&commit, id));
+    Ok(Some((id, commit.ok_or_else(|| damaged("no sound record of the last commit"))?)))
+}
+
+/// Makes an empty sled database a store. The folder and `head` come first: a store that has taken
+/// a commit always has both.
+fn create(
+    folder: &Path,
+    db: &sled::Db,
+    data: &File,
+    note: &Note,
+) -> Result<(u128, Commit, Head), StoreError> {
+    match note {
+        // With 0, a start that was broken off.
+        Note::Missing | Note::Empty | Note::Reached { revision: 0, .. } => {}
+        Note::Damaged => return Err(damaged_note()),
+        Note::Reached { revision, .. } => return Err(behind(0, *revision)),
+    }
+    let (id, last) = (random_id()?, Commit::default());
+    // sled never syncs its `conf` file nor the folder.
+    File::open(folder.join("conf")).and_then(|conf| conf.sync_all()).map_err(unavailable)?;
+    let head = Head::create(folder, id, 0).map_err(unavailable)?;
+    let mut batch = sled::Batch::default();
+    batch.insert(FORMAT, FORMAT_VERSION);
+    batch.insert(ID, &id.to_be_bytes());
+    batch.insert(COMMIT, last.encode(id));
+    let written = guarded(|| db.apply_batch(batch).and_then(|()| db.flush()))?;
+    written.map_err(|e| read_error(&e))?;
+    data.sync_all().map_err(unavailable)?;
+    Ok((id, last, head))
+}
+
+/// INVARIANT: a store that has lost commits is not served. Defended by `tests/it/damage.rs`.
+fn check_note(note: &Note, id: u128, last: Commit) -> Result<(), StoreError> {
+    match note {
+        Note::Reached { id: noted, .. } if *noted != id => {
+            Err(damaged(format_args!("the file `{}` is that of another store", head::FILE)))
+        }
+        Note::Reached { revision, .. } if *revision > last.revision => {
+            Err(behind(last.revision, *revision))
+        }
+        Note::Reached { .. } => Ok(()),
+        Note::Empty => {
+            warn!(
+                revision = last.revision,
+                "`{}` is empty: going on with what is there",
+                head::FILE
+            );
+            Ok(())
+        }
+        Note::Damaged => Err(damaged_note()),
+        Note::Missing => Err(damaged(format_args!(
+            "the file `{0}` is missing; if everything else is there, put an empty file `{0}` into \
+             the folder to go on at revision {1}. Otherwise",
+            head::FILE,
+            last.revision
+        ))),
+    }
+}
+
+fn behind(found: u64, noted: u64) -> StoreError {
+    damaged(format_args!(
+        "revision {noted} was stored, {found} is all that is left. To go on without the changes \
+         between, put an empty file `{}` into the place of the one that is there. Otherwise",
+        head::FILE
+    ))
+}
+
+fn damaged_note() -> StoreError {
+    damaged(format_args!(
+        "the file `{0}` is damaged; if everything else is well, put an empty file `{0}` into its \
+         place. Otherwise",
+        head::FILE
+    ))
+}
+
+fn get(db: &sled::Db, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+    guarded(|| db.get(key))?.map_err(|e| read_error(&e))
 }
 
 /// sled panics on some damaged files.
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(work))
-        .map_err(|_| StoreError::Damaged("sled panicked; its message is above".to_owned()))
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| damaged("sled panicked; its message is above"))
 }
 
 fn unavailable(error: impl fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
+fn damaged(what: impl fmt::Display) -> StoreError {
+    StoreError::Damaged(what.to_string())
+}
+
+fn in_use() -> StoreError {
+    StoreError::InUse("another process holds it; a folder serves one at a time".to_owned())
+}
+
+fn lock_error(error: std::io::Error) -> StoreError {
+    if error.kind() == ErrorKind::WouldBlock { in_use() } else { unavailable(error) }
+}
+
 fn read_error(error: &sled::Error) -> StoreError {
     match error {
-        sled::Error::Io(e) => unavailable(e),
-        other => StoreError::Damaged(other.to_string()),
+        sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => in_use(),
+        // The system's own errors have a number; the others are files that end too early.
+        sled::Error::Io(e) if e.raw_os_error().is_some() => unavailable(e),
+        sled::Error::Corruption { at: Some(at), .. } => {
+            damaged(format_args!("its log is damaged at {at:?}"))
+        }
+        sled::Error::Corruption { at: None, .. } => damaged("its log is damaged"),
+        other => damaged(other),
     }
 }
 
-fn open_error(folder: &Path, error: &sled::Error) -> StoreError {
-    if error.to_string().contains("could not acquire lock") {
-        return StoreError::InUse(format!(
-            "another process holds {}; a folder serves one process at a time",
-            folder.display()
-        ));
-    }
-    match read_error(error) {
-        StoreError::Unavailable(text) => {
-            StoreError::Unavailable(format!("{}: {text}", folder.display()))
-        }
+/// Names the folder, and the way on.
+fn located(folder: &Path, error: StoreError) -> StoreError {
+    let folder = folder.display();
+    match error {
+        StoreError::InUse(what) => StoreError::InUse(format!("{folder}: {what}")),
+        StoreError::Unavailable(what) => StoreError::Unavailable(format!("{folder}: {what}")),
+        StoreError::Damaged(what) => StoreError::Damaged(format!(
+            "{folder}: {what}: move the folder away, start anew and restore a backup (README, \
+             Operations)"
+        )),
         other => other,
     }
-}
-
-fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], StoreError> {
-    bytes.try_into().map_err(|_| StoreError::Damaged("a counter has the wrong length".to_owned()))
 }

@@ -1,5 +1,6 @@
-//! kill -9 at random moments, while changes are under way and while the store is opened: what was
-//! acknowledged is there afterwards, what was refused is not, and no revision is given out twice.
+//! kill -9 at random moments, while changes and restores are under way and while the store is
+//! opened: what was acknowledged is there afterwards, what was refused is not, a restore is there
+//! whole or not at all, and no revision is given out twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -11,31 +12,39 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
-use crate::support::{Client, Server, command, encoded, revision, sled_url};
+use crate::support::{Client, Server, command, encoded, revision, rounds, sled_url};
 
 /// Room for any number of roles, and for no user beside `root`.
-const FLAGS: [&str; 4] = ["--max-roles", "0", "--max-users", "1"];
+pub(crate) const FLAGS: [&str; 4] = ["--max-roles", "0", "--max-users", "1"];
 /// Concurrent writers in each round.
 const WRITERS: usize = 8;
 
-/// Rounds; more by environment for a longer attack.
-fn rounds() -> usize {
-    let configured = std::env::var("MILVUS_RBAC_CRASH_ROUNDS").ok();
-    configured.map_or(8, |rounds| rounds.parse().unwrap())
-}
-
 /// What the writers were told.
 #[derive(Debug, Default)]
-struct Told {
-    acknowledged: BTreeSet<String>,
-    refused: BTreeSet<String>,
+pub(crate) struct Told {
+    pub(crate) acknowledged: BTreeSet<String>,
+    pub(crate) refused: BTreeSet<String>,
+    /// What may have happened, as the server itself said.
+    pub(crate) unknown: BTreeSet<String>,
     revisions: BTreeMap<u64, String>,
 }
 
+impl Told {
+    /// Fails if the server does not hold what it said.
+    pub(crate) fn check(&self, present: &BTreeSet<String>, reached: u64) {
+        let lost: Vec<_> = self.acknowledged.difference(present).collect();
+        assert!(lost.is_empty(), "lost: {lost:?}");
+        let undead: Vec<_> = self.refused.intersection(present).collect();
+        assert!(undead.is_empty(), "refused, and there: {undead:?}");
+        let newest = self.revisions.keys().next_back().copied().unwrap_or_default();
+        assert!(reached >= newest, "revision {newest} was acknowledged, {reached} is there");
+    }
+}
+
 /// Creates roles until the server dies, and users, for whom there is no room.
-async fn write(mut client: Client, round: usize, writer: usize, told: Arc<Mutex<Told>>) {
+pub(crate) async fn write(mut client: Client, writer: String, told: Arc<Mutex<Told>>) {
     for i in 0.. {
-        let name = format!("{}{round}_{writer}_{i}", if i % 5 == 4 { "u" } else { "r" });
+        let name = format!("{}{writer}_{i}", if i % 5 == 4 { "u" } else { "r" });
         let answer = if name.starts_with('u') {
             let (username, password) = (name.clone(), encoded("password"));
             let request = CreateCredentialRequest { username, password, ..Default::default() };
@@ -50,14 +59,48 @@ async fn write(mut client: Client, round: usize, writer: usize, told: Arc<Mutex<
             let before = told.revisions.insert(revision(&response), name.clone());
             assert_eq!(before, None, "a revision was given out twice");
             told.acknowledged.insert(name);
+        } else if response.get_ref().reason.contains("not known") {
+            told.unknown.insert(name);
         } else {
             told.refused.insert(name);
         }
     }
 }
 
+/// The roles of one restore.
+fn restored(round: usize) -> BTreeSet<String> {
+    (0..300).map(|i| format!("restored{round}_{i}")).collect()
+}
+
+/// Restores roles with a grant each, as one change.
+async fn restore(mut client: Client, round: usize) -> bool {
+    let entity = |name| Some(RoleEntity { name, ..Default::default() });
+    let grant = |role| GrantEntity {
+        role: entity(role),
+        object: Some(ObjectEntity { name: "Collection".to_owned() }),
+        object_name: "c".to_owned(),
+        db_name: "default".to_owned(),
+        grantor: Some(GrantorEntity {
+            user: Some(UserEntity { name: "root".to_owned() }),
+            privilege: Some(PrivilegeEntity { name: "Search".to_owned() }),
+        }),
+    };
+    let meta = RbacMeta {
+        roles: restored(round).into_iter().filter_map(entity).collect(),
+        grants: restored(round).into_iter().map(grant).collect(),
+        ..Default::default()
+    };
+    let request = RestoreRbacMetaRequest { rbac_meta: Some(meta), ..Default::default() };
+    let answer = client.restore_rbac(request).await;
+    answer.is_ok_and(|status| {
+        let status = status.into_inner();
+        assert_eq!(status.code, 0, "{}", status.reason);
+        true
+    })
+}
+
 /// The names of all roles and users, and the revision.
-async fn present(client: &mut Client) -> (BTreeSet<String>, u64) {
+pub(crate) async fn present(client: &mut Client) -> (BTreeSet<String>, u64) {
     let response = client.select_role(SelectRoleRequest::default()).await.unwrap();
     let revision = revision(&response);
     let results = response.into_inner().results;
@@ -76,7 +119,9 @@ async fn nothing_acknowledged_is_lost() {
     };
     let store = sled_url(folder.path());
     let start = || command(&store).args(FLAGS).spawn().unwrap();
-    for round in 0..rounds() {
+    let rounds = rounds("MILVUS_RBAC_CRASH_ROUNDS", 8);
+    let mut restores = 0;
+    for round in 0..rounds {
         // Killed while opening.
         let mut child = start();
         tokio::time::sleep(millis(0..60)).await;
@@ -87,8 +132,9 @@ async fn nothing_acknowledged_is_lost() {
         let mut writers = Vec::new();
         for writer in 0..WRITERS {
             let client = server.root().await;
-            writers.push(tokio::spawn(write(client, round, writer, told.clone())));
+            writers.push(tokio::spawn(write(client, format!("{round}_{writer}"), told.clone())));
         }
+        let restore = tokio::spawn(restore(server.root().await, round));
         tokio::time::sleep(millis(1..250)).await;
         server.kill();
         for writer in writers {
@@ -97,15 +143,17 @@ async fn nothing_acknowledged_is_lost() {
 
         let server = Server::run(command(&store).args(FLAGS));
         let (present, reached) = present(&mut server.root().await).await;
-        let told = told.lock().unwrap();
-        let lost: Vec<_> = told.acknowledged.difference(&present).collect();
-        assert!(lost.is_empty(), "lost after round {round}: {lost:?}");
-        assert!(told.refused.is_disjoint(&present), "a refused change is present");
-        let newest = told.revisions.keys().next_back().copied().unwrap_or_default();
-        assert!(reached >= newest, "revision {newest} was acknowledged, {reached} is there");
+        told.lock().unwrap().check(&present, reached);
+        let there = restored(round).intersection(&present).count();
+        assert!([0, restored(round).len()].contains(&there), "{there} roles of a restore");
+        if restore.await.unwrap() {
+            restores += 1;
+            assert_ne!(there, 0, "a restore was acknowledged, and lost");
+        }
         server.kill();
     }
     let told = told.lock().unwrap();
-    assert!(told.acknowledged.len() > rounds(), "the writers wrote next to nothing");
+    assert!(told.acknowledged.len() > rounds, "the writers wrote next to nothing");
     assert!(!told.refused.is_empty());
+    println!("{} changes and {restores} restores acknowledged", told.acknowledged.len());
 }

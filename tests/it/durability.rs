@@ -1,5 +1,5 @@
-//! Each commit makes the disk keep it before it is acknowledged; one that the disk did not keep is
-//! neither acknowledged nor seen. Watched and disturbed by strace.
+//! Each commit makes the disk keep it before it is acknowledged, watched by strace; and nothing is
+//! kept where sled does not sync.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::{Client, LIMIT, Server, missing, signal, wait};
 
 /// Attaches strace to a server. It has begun once its log exists and has grown.
-fn strace(server: &Server, flags: &[&str], log: &Path) -> Child {
+pub(crate) fn strace(server: &Server, flags: &[&str], log: &Path) -> Child {
     Command::new("strace")
         .args(["-f", "-y", "-q"])
         .args(flags)
@@ -83,41 +83,6 @@ async fn each_commit_ends_in_an_fdatasync_and_is_answered_after_it() {
         assert!(!(unsynced && answers), "answered before the sync: {line}");
     }
     assert_eq!(syncs, COMMITS, "{syncs} fdatasyncs for {COMMITS} commits");
-}
-
-#[tokio::test]
-async fn what_the_disk_did_not_keep_is_neither_acknowledged_nor_seen() {
-    if missing("strace") {
-        return;
-    }
-    let folder = TempDir::new().unwrap();
-    let store = folder.path().join("store");
-    let server = Server::on_sled(&store);
-    let mut root = server.root().await;
-    let log = folder.path().join("strace");
-    let mut strace =
-        strace(&server, &["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"], &log);
-    until_seen(&mut root, &log).await;
-    let description = async |client: &mut Client| {
-        let user = Some(UserEntity { name: "root".to_owned() });
-        let request = SelectUserRequest { user, ..Default::default() };
-        let results = client.select_user(request).await.unwrap().into_inner().results;
-        results.into_iter().next().unwrap().description
-    };
-    let seen = description(&mut root).await;
-    // The disk is well again, but this process cannot know what is on it.
-    signal(strace.id(), "INT");
-    wait(&mut strace);
-    assert_ne!(describe_root(&mut root, "after".to_owned()).await, 0);
-    assert_eq!(description(&mut root).await, seen);
-    let health = root.check_health(CheckHealthRequest::default()).await.unwrap().into_inner();
-    assert!(!health.is_healthy);
-    drop(root);
-    server.kill();
-    let server = Server::on_sled(&store);
-    let mut root = server.root().await;
-    assert_eq!(describe_root(&mut root, "well".to_owned()).await, 0);
-    assert_eq!(description(&mut root).await, "well");
 }
 
 /// sled puts large values into files of their own, and never syncs those. What counts is the size

@@ -10,7 +10,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::support::{Metadata, Server, command, signal, sled_url, wait};
+use crate::support::{Metadata, Server, command, http_get, signal, sled_url, wait};
 
 /// Runs a server that ends by itself.
 fn ended(command: &mut std::process::Command) -> Output {
@@ -117,15 +117,6 @@ async fn environment_and_file_configure_the_server() {
     assert_eq!(refused.unwrap_err().code(), tonic::Code::Unauthenticated);
 }
 
-fn get(url: &str) -> (u16, String) {
-    let curl =
-        std::process::Command::new("curl").args(["-s", "-w", "\n%{http_code}", url]).output();
-    let output = curl.unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (body, code) = text.rsplit_once('\n').unwrap();
-    (code.parse().unwrap(), body.to_owned())
-}
-
 #[tokio::test]
 async fn health_needs_no_credentials_and_the_admin_port_tells_the_same() {
     let server = Server::start(&["--authorization", "off"]);
@@ -135,7 +126,7 @@ async fn health_needs_no_credentials_and_the_admin_port_tells_the_same() {
         let status = health.check(request).await.unwrap().into_inner().status;
         assert_eq!(status, i32::from(ServingStatus::Serving));
     }
-    let admin = |path: &str| get(&format!("http://{}{path}", server.admin));
+    let admin = |path: &str| http_get(&format!("http://{}{path}", server.admin));
     assert_eq!(admin("/livez"), (200, "ok\n".to_owned()));
     let (code, body) = admin("/readyz");
     assert_eq!((code, body.contains("authorization is off")), (200, true), "{body}");
@@ -149,7 +140,7 @@ async fn health_needs_no_credentials_and_the_admin_port_tells_the_same() {
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
-    assert_eq!(get(&format!("http://{}/v1/x", server.address)).0, 404);
+    assert_eq!(http_get(&format!("http://{}/v1/x", server.address)).0, 404);
     assert_eq!(admin("/nothing").0, 404);
 }
 

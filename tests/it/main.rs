@@ -4,6 +4,8 @@
 //! * `architecture`: the directions between the rooms
 //! * `engine`: the single writer over a store that fails as told
 //! * `crash`, `durability`: kill -9 under load; a sync for each commit
+//! * `power_loss`, `damage`, `faults`: disks that forget, files that are not what they were, and
+//!   writes that fail or hang; see `tests/README.md`
 //! * `lifecycle`: starting, stopping, ports, configuration
 //! * `login`: what a refused login tells, and what ends one
 //! * `in_force`: acknowledged changes decide the next call, and those under way
@@ -26,14 +28,17 @@
 
 mod architecture;
 mod crash;
+mod damage;
 mod decisions;
 mod durability;
 mod engine;
 mod ext_authz;
+mod faults;
 mod in_force;
 mod lifecycle;
 mod login;
 mod oracle;
+mod power_loss;
 mod product;
 mod property;
 mod rest;

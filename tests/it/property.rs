@@ -50,7 +50,7 @@ impl Product {
     /// As the server starts: what is missing of the initial state is created.
     fn start(store: Box<dyn Store>) -> Self {
         let (engine, writer) = Engine::start(store, rules()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let seed = Command::Seed { root_password_hash: hash(0).into(), created: 1 };
         runtime.block_on(engine.execute(seed)).unwrap();
         Self { engine, writer, runtime }

@@ -97,6 +97,12 @@ impl Server {
         self.connect(Metadata::login(user, password)).await
     }
 
+    /// `root`, who waits longer than the server lets anybody wait.
+    pub(crate) async fn patient(&self) -> Client {
+        let channel = self.endpoint().timeout(LIMIT * 3).connect().await.unwrap();
+        MilvusServiceClient::with_interceptor(channel, Metadata::login("root", "Milvus"))
+    }
+
     pub(crate) async fn connect(&self, metadata: Metadata) -> Client {
         let channel = self.endpoint().connect().await.unwrap();
         MilvusServiceClient::with_interceptor(channel, metadata)
@@ -174,6 +180,21 @@ pub(crate) fn encoded(password: &str) -> String {
 /// The revision that an answer carries.
 pub(crate) fn revision<T>(response: &tonic::Response<T>) -> u64 {
     response.metadata().get("milvus-rbac-revision").unwrap().to_str().unwrap().parse().unwrap()
+}
+
+/// What an HTTP GET answers.
+pub(crate) fn http_get(url: &str) -> (u16, String) {
+    let curl = Command::new("curl").args(["-s", "-w", "\n%{http_code}", url]).output();
+    let output = curl.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, code) = text.rsplit_once('\n').unwrap();
+    (code.parse().unwrap(), body.to_owned())
+}
+
+/// How often an attack is repeated; more by environment for a longer one.
+pub(crate) fn rounds(variable: &str, default: usize) -> usize {
+    let configured = std::env::var(variable).ok();
+    configured.map_or(default, |rounds| rounds.parse().unwrap())
 }
 
 /// Whether a tool is not installed. Then the test says so and is left out, unless `CI` is set.

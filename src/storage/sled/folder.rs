@@ -1,0 +1,101 @@
+//! The folder of a store, and its data file where sled does not look after it.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::super::StoreError;
+
+/// The file that holds all of sled's data, as long as values are small enough: others would go to
+/// files of their own, which sled never syncs. The codec refuses them.
+pub(super) const DATA: &str = "db";
+
+/// How long sled's own threads may hold the lock of the data file after its store was closed.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// Creates the folder, for its owner alone: whoever can read the hashes can guess at them
+/// undisturbed. Every folder that got a new entry is synced.
+pub(super) fn create(folder: &Path) -> Result<(), StoreError> {
+    let name = |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", folder.display()));
+    let above = |path: &Path| match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new(".").to_owned(),
+        Some(parent) => parent.to_owned(),
+        None => path.to_owned(),
+    };
+    if folder.exists() {
+        let mode = fs::metadata(folder).map_err(name)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            warn!(folder = %folder.display(), "others than its owner may read the store");
+        }
+        return Ok(());
+    }
+    let changed: Vec<_> = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .map(above)
+        .collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(name)?;
+    for parent in changed {
+        File::open(parent).and_then(|file| file.sync_all()).map_err(name)?;
+    }
+    Ok(())
+}
+
+/// Removes what sled would take for damage: unfinished snapshots, and, as long as nothing was ever
+/// stored, the file `conf`, which sled does not sync and writes anew.
+pub(super) fn tidy(folder: &Path) -> io::Result<()> {
+    let data = folder.join(DATA);
+    // Whoever holds the lock may be about to finish a snapshot.
+    let lock = if data.exists() { Some(lock(folder)?) } else { None };
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    let empty = data.metadata().map_or(true, |data| data.len() == 0);
+    let (conf, head) = (folder.join("conf"), folder.join(super::head::FILE));
+    if empty && conf.exists() && !head.exists() {
+        fs::remove_file(conf)?;
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// Waits until nobody writes the data file any more: sled's threads hold its lock as long as they
+/// live. The lock goes with the returned handle.
+pub(super) fn lock(folder: &Path) -> io::Result<File> {
+    let file = File::open(folder.join(DATA))?;
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) if started.elapsed() < LINGER => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// Writes the data file anew. After a failed sync the system may show what never reached the disk,
+/// and say that all is well from then on; of a copy that was synced all is on the disk.
+pub(super) fn rewrite(folder: &Path, mut data: &File) -> io::Result<()> {
+    let new = folder.join("db.new");
+    let written = File::create(&new).and_then(|mut copy| {
+        io::copy(&mut data, &mut copy)?;
+        copy.sync_all()
+    });
+    if let Err(e) = written {
+        // The room is worth more than what was written so far.
+        let _ = fs::remove_file(new);
+        return Err(e);
+    }
+    fs::rename(new, folder.join(DATA))?;
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,228 @@
+//! Files of the store that were flipped, cut, zeroed or lost: the same state is served, or the
+//! start is refused with a text that names the folder and the way on. Never another state.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use milvus_rbac::engine::{Engine, Snapshot};
+use milvus_rbac::model::command::Rules;
+use milvus_rbac::model::privilege::ObjectType;
+use milvus_rbac::model::state::{Change, Grant};
+use milvus_rbac::storage::sled::SledStore;
+use milvus_rbac::storage::{Batch, Store, StoreError};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use tempfile::TempDir;
+
+use crate::support::{LIMIT, rounds};
+
+/// Where the child finds the store.
+const FOLDER: &str = "MILVUS_RBAC_DAMAGED";
+
+/// A snapshot in one line.
+pub(crate) fn brief(snapshot: &Snapshot) -> String {
+    let mut hasher = DefaultHasher::new();
+    format!("{:?}", snapshot.state).hash(&mut hasher);
+    format!("revision {}, state {:016x}", snapshot.revision, hasher.finish())
+}
+
+/// What an opened store holds, in one line.
+fn describe(folder: &Path) -> Result<String, StoreError> {
+    let store = SledStore::open(folder)?;
+    let (engine, writer) = Engine::start(Box::new(store), Rules::default())?;
+    let snapshot = engine.snapshot();
+    let line = brief(&snapshot);
+    drop(engine);
+    writer.join()?;
+    Ok(line)
+}
+
+/// Opens the store that its parent names; run by [`in_a_child`] alone.
+#[test]
+#[ignore = "the child of other tests"]
+fn child() {
+    let folder = std::env::var_os(FOLDER).unwrap();
+    match describe(Path::new(&folder)) {
+        Ok(held) => println!("\nopened: {held}"),
+        Err(e) => println!("\nrefused: {e}"),
+    }
+}
+
+/// What a process of its own makes of the store: it can panic, hang or abort without harm.
+pub(crate) fn in_a_child(folder: &Path) -> String {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "damage::child", "--ignored", "--nocapture"])
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > LIMIT {
+            child.kill().unwrap();
+            return "hung".to_owned();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let told = text.lines().find(|l| l.starts_with("opened: ") || l.starts_with("refused: "));
+    told.map_or_else(
+        || format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)),
+        ToOwned::to_owned,
+    )
+}
+
+/// A store with a history: everything is there, much was overwritten and removed.
+fn make(folder: &Path, batches: u64) {
+    let mut store = SledStore::open(folder).unwrap();
+    let role = |i: u64| format!("role{i}").into();
+    for i in 0..batches {
+        let grant = |object: u64| Grant {
+            object_type: ObjectType::Collection,
+            database: "default".into(),
+            object: format!("collection{object}").into(),
+            privilege: "Search".into(),
+        };
+        let mut changes = vec![
+            Change::PutRole { name: role(i % 7), description: format!("{i}").repeat(20).into() },
+            Change::PutUser {
+                name: format!("user{}", i % 50).into(),
+                password_hash: format!("{i}").repeat(30).into(),
+                description: "".into(),
+            },
+            Change::Grant { role: role(i % 7), grant: grant(i), grantor: "root".into() },
+        ];
+        if i > 100 {
+            changes.push(Change::Revoke { role: role((i - 98) % 7), grant: grant(i - 98) });
+        }
+        store.commit(&Batch { expected: i, revision: i + 1, id: i.into(), changes }).unwrap();
+    }
+    Box::new(store).close().unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// One harm, with where it happens in thousandths of the file.
+#[derive(Debug, Clone)]
+enum Harm {
+    Flip { at: usize, bit: u8 },
+    Cut { at: usize },
+    Zero { at: usize, length: usize },
+    Repeat { at: usize, length: usize },
+    Lose,
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    let (at, length) = (0..1000usize, prop_oneof![1..64usize, Just(512), Just(4096), Just(65536)]);
+    prop_oneof![
+        8 => (at.clone(), 0..8u8).prop_map(|(at, bit)| Harm::Flip { at, bit }),
+        2 => at.clone().prop_map(|at| Harm::Cut { at }),
+        3 => (at.clone(), length.clone()).prop_map(|(at, length)| Harm::Zero { at, length }),
+        2 => (at, length).prop_map(|(at, length)| Harm::Repeat { at, length }),
+        1 => Just(Harm::Lose),
+    ]
+}
+
+impl Harm {
+    /// `used` is how much of the file holds something: most harm is done there.
+    fn apply(&self, file: &Path, used: usize, fine: usize) {
+        let mut bytes = fs::read(file).unwrap();
+        let place = |at: usize| (used * at / 1000 + fine).min(bytes.len().saturating_sub(1));
+        match *self {
+            Self::Flip { at, bit } => {
+                let at = place(at);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+            }
+            Self::Cut { at } => bytes.truncate(place(at)),
+            Self::Zero { at, length } => {
+                let at = place(at);
+                let end = (at + length).min(bytes.len());
+                bytes[at..end].fill(0);
+            }
+            // What was there before is there again, as after a write that went astray.
+            Self::Repeat { at, length } => {
+                let at = place(at);
+                let length = length.min(bytes.len() - at).min(at);
+                bytes.copy_within(at - length..at, at);
+            }
+            Self::Lose => return fs::remove_file(file).unwrap(),
+        }
+        fs::write(file, bytes).unwrap();
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn damaged_files_are_refused_or_do_no_harm() {
+    let rounds = rounds("MILVUS_RBAC_DAMAGE_ROUNDS", 10);
+    let place = TempDir::new().unwrap();
+    let mut random = TestRunner::default();
+    let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, batches) in [("small", 12), ("large", 3000)] {
+        let whole = place.path().join(name);
+        make(&whole, batches);
+        let held = format!("opened: {}", describe(&whole).unwrap());
+        for file in files(&whole) {
+            let file_name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            let bytes = fs::read(&file).unwrap();
+            let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let rounds = if file_name == "db" { rounds * 2 } else { rounds.div_ceil(4) };
+            // These are always among them.
+            let mut harms =
+                vec![Harm::Lose, Harm::Cut { at: 0 }, Harm::Cut { at: 500 }, Harm::Cut { at: 980 }];
+            harms.resize_with(harms.len() + rounds, || {
+                harm().new_tree(&mut random).unwrap().current()
+            });
+            for (round, harm) in harms.into_iter().enumerate() {
+                let fine = (0..=used / 1000).new_tree(&mut random).unwrap().current();
+                let folder = place.path().join("damaged");
+                copy(&whole, &folder);
+                harm.apply(&folder.join(&file_name), used, fine);
+                // A refusal stays one, whatever the first attempt has done to the files.
+                for _ in 0..2 {
+                    let outcome = in_a_child(&folder);
+                    let refused = outcome.starts_with("refused: ")
+                        && outcome.contains(folder.to_str().unwrap())
+                        && (outcome.contains("restore a backup"));
+                    assert!(
+                        outcome == held || refused,
+                        "{name} {file_name} {harm:?}+{fine} (round {round}): {outcome}, not {held}"
+                    );
+                    let kind =
+                        if refused { outcome.split(": ").nth(3).unwrap() } else { "the same" };
+                    *outcomes.entry(format!("{name} {file_name}: {kind}")).or_default() += 1;
+                }
+                fs::remove_dir_all(&folder).unwrap();
+            }
+        }
+    }
+    println!("{outcomes:#?}");
+    let refusals = outcomes.keys().filter(|outcome| !outcome.ends_with("the same")).count();
+    assert!(refusals > 3, "next to nothing was refused: {outcomes:?}");
+}
