@@ -3,24 +3,22 @@
 //! as everything else that the gate does.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
-use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
+use h2::{Ping, PingPong, Reason, SendStream};
 use http::uri::Authority;
 use http::{Request, Response};
-use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::answering::Answers;
 use super::gather::Gather;
 
 /// Connections to the upstream.
@@ -51,10 +49,17 @@ pub(super) struct Connections {
     next: AtomicUsize,
 }
 
+/// The way onto a connection and back.
+#[derive(Debug, Clone)]
+struct Way {
+    sender: SendRequest<Bytes>,
+    answers: Arc<Answers>,
+}
+
 /// A place for one connection.
 #[derive(Debug, Default)]
 struct Slot {
-    current: Mutex<Option<SendRequest<Bytes>>>,
+    current: Mutex<Option<Way>>,
     /// Held while connecting; the last failure, and when it happened.
     connecting: tokio::sync::Mutex<Option<(Instant, String)>>,
 }
@@ -75,7 +80,7 @@ impl Connections {
     ) -> Result<Response<Body>, String> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
         let slot = self.slots.get(turn).ok_or_else(|| "there is no connection".to_owned())?;
-        let mut sender = slot.sender(&self.authority).await?;
+        let Way { mut sender, answers } = slot.way(&self.authority).await?;
         let broken = |e: h2::Error| super::forward::with_causes(&e);
         let (answer, mut sending) = sender.send_request(request, false).map_err(broken)?;
         match content {
@@ -91,20 +96,20 @@ impl Connections {
             }
         }
         let answer = answer.await.map_err(broken)?;
-        Ok(answer.map(|body| Body::new(Answering { body, data_ended: false })))
+        Ok(answer.map(|body| Body::new(answers.body(body))))
     }
 }
 
 impl Slot {
     /// A connection that was not known to have ended.
-    async fn sender(&self, authority: &Authority) -> Result<SendRequest<Bytes>, String> {
+    async fn way(&self, authority: &Authority) -> Result<Way, String> {
         let asked = Instant::now();
-        if let Some(sender) = self.usable().await {
-            return Ok(sender);
+        if let Some(way) = self.usable().await {
+            return Ok(way);
         }
         let mut last_failure = self.connecting.lock().await;
-        if let Some(sender) = self.usable().await {
-            return Ok(sender);
+        if let Some(way) = self.usable().await {
+            return Ok(way);
         }
         // Those who waited for an attempt share its outcome: they would wait in vain in turn.
         if let Some((when, why)) = &*last_failure
@@ -117,9 +122,9 @@ impl Slot {
             Err(_) => Err("connecting takes too long".to_owned()),
         };
         match connected {
-            Ok(sender) => {
-                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
-                sender.ready().await.map_err(|e| super::forward::with_causes(&e))
+            Ok(way) => {
+                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(way.clone());
+                way.ready().await.map_err(|e| super::forward::with_causes(&e))
             }
             Err(why) => {
                 *last_failure = Some((Instant::now(), why.clone()));
@@ -128,13 +133,19 @@ impl Slot {
         }
     }
 
-    async fn usable(&self) -> Option<SendRequest<Bytes>> {
+    async fn usable(&self) -> Option<Way> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         current?.ready().await.ok()
     }
 }
 
-async fn connect(authority: &Authority) -> Result<SendRequest<Bytes>, String> {
+impl Way {
+    async fn ready(self) -> Result<Self, h2::Error> {
+        Ok(Self { sender: self.sender.ready().await?, ..self })
+    }
+}
+
+async fn connect(authority: &Authority) -> Result<Way, String> {
     let stream = TcpStream::connect(authority.as_str()).await.map_err(|e| e.to_string())?;
     stream.set_nodelay(true).map_err(|e| e.to_string())?;
     let (sender, mut connection) = h2::client::Builder::new()
@@ -145,16 +156,22 @@ async fn connect(authority: &Authority) -> Result<SendRequest<Bytes>, String> {
         .await
         .map_err(|e| super::forward::with_causes(&e))?;
     let pings = connection.ping_pong();
-    tokio::spawn(drive(connection, pings));
-    Ok(sender)
+    let answers = Arc::new(Answers::default());
+    tokio::spawn(drive(connection, pings, answers.clone()));
+    Ok(Way { sender, answers })
 }
 
 /// Moves a connection's bytes until it ends. When it is let go of, its calls fail.
-async fn drive(connection: Connection<Gather, Bytes>, pings: Option<PingPong>) {
+async fn drive(
+    connection: Connection<Gather, Bytes>,
+    pings: Option<PingPong>,
+    answers: Arc<Answers>,
+) {
     tokio::select! {
         ended = connection => if let Err(e) = ended {
             debug!(error = %e, "a connection to the upstream broke");
         },
+        () = answers.watch() => {}
         () = silence(pings) => debug!("a connection to the upstream no longer answers"),
     }
 }
@@ -201,36 +218,4 @@ async fn push(mut data: Bytes, to: &mut SendStream<Bytes>) -> Option<()> {
         to.send_data(part, false).ok()?;
     }
     Some(())
-}
-
-/// The body of an answer. The upstream may send more when something was taken.
-struct Answering {
-    body: RecvStream,
-    data_ended: bool,
-}
-
-impl http_body::Body for Answering {
-    type Data = Bytes;
-    type Error = h2::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if !self.data_ended {
-            match ready!(self.body.poll_data(cx)) {
-                Some(Ok(data)) => {
-                    let taken = self.body.flow_control().release_capacity(data.len());
-                    return Poll::Ready(Some(taken.map(|()| Frame::data(data))));
-                }
-                Some(Err(e)) => return Poll::Ready(Some(Err(e))),
-                None => self.data_ended = true,
-            }
-        }
-        self.body.poll_trailers(cx).map(|trailers| Some(trailers.transpose()?.map(Frame::trailers)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
 }

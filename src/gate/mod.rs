@@ -2,6 +2,7 @@
 //! sees it. What it lets through carries a [`Caller`], which only the gate can make.
 
 mod alias;
+mod answering;
 mod arrival;
 mod asked;
 mod audit;
