@@ -81,8 +81,7 @@ impl<'m> Asked<'m> {
 
     /// Whether the caller holds the privilege on anything.
     pub(super) fn anywhere(&self, snapshot: &Snapshot, user: &str) -> bool {
-        let Snapshot { state, policy, .. } = snapshot;
-        policy.decide_anywhere(state, user, &[self.requirement.privilege]).is_allowed()
+        snapshot.policy.decide_anywhere(user, &[self.requirement.privilege]).is_allowed()
     }
 
     /// The decision if the call concerned all collections.
@@ -97,13 +96,13 @@ impl<'m> Asked<'m> {
         user: &str,
         names: &[&str],
     ) -> Decision<'a> {
-        let Snapshot { state, policy, .. } = snapshot;
-        if let Some(role) = state.effective_roles(user).find(|role| *role == self.own_role) {
+        let policy = &snapshot.policy;
+        if let Some(role) = policy.effective_roles(user).find(|role| *role == self.own_role) {
             return Decision::Allowed(Reason::Role(role));
         }
         let mut decision = Decision::Denied;
         for name in names {
-            decision = policy.decide(state, &self.query(user, name));
+            decision = policy.decide(&self.query(user, name));
             if !decision.is_allowed() {
                 break;
             }
@@ -158,11 +157,11 @@ pub(super) fn check_name(name: &str) -> Result<(), Status> {
 
 /// The decision on a call that names nothing.
 pub(super) fn nameless<'a>(method: &Method, snapshot: &'a Snapshot, user: &str) -> Decision<'a> {
-    let Snapshot { state, policy, .. } = snapshot;
+    let policy = &snapshot.policy;
     match &method.access {
         Access::Authenticated => Decision::Allowed(Reason::Authenticated),
-        Access::Administrators => policy.decide_on_administration(state, user),
-        Access::Anywhere(privileges) => policy.decide_anywhere(state, user, privileges),
+        Access::Administrators => policy.decide_on_administration(user),
+        Access::Anywhere(privileges) => policy.decide_anywhere(user, privileges),
         // Only where nothing is named that would need it.
         Access::Privileged(requirement) if requirement.only_if_named => {
             Decision::Allowed(Reason::Authenticated)

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::{Batch, BatchId, Loaded, Revision, Store, StoreError, codec, random_id};
-use crate::model::state::State;
+use crate::model::load::Loader;
 
 /// The file of the folder that holds all of sled's data, as long as values are small enough: others
 /// would go to files of their own, which sled never syncs. The codec refuses them.
@@ -148,19 +148,19 @@ impl SledStore {
 impl Store for SledStore {
     fn load(&mut self) -> Result<Loaded, StoreError> {
         self.check()?;
-        let mut state = State::default();
+        let mut loader = Loader::default();
         guarded(|| {
             for entry in self.db.iter() {
                 let (key, value) = entry.map_err(|e| read_error(&e))?;
                 if key.first() != Some(&0) {
-                    let change = codec::decode(&key, &value)?;
-                    state.apply(&change).map_err(|e| StoreError::Damaged(e.to_string()))?;
+                    let record = codec::decode(&key, &value, &mut loader.names)?;
+                    loader.add(record).map_err(|e| StoreError::Damaged(e.to_string()))?;
                 }
             }
             Ok(())
         })??;
         let batch = self.get(BATCH)?.map(|b| Ok(BatchId::from_be_bytes(array(&b)?))).transpose()?;
-        Ok(Loaded { state, revision: self.revision()?, batch })
+        Ok(Loaded { state: loader.state(), revision: self.revision()?, batch })
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
