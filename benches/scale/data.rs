@@ -3,7 +3,7 @@
 use milvus_rbac::model::builtin::BuiltInGroups;
 use milvus_rbac::model::command::{Command, Rules};
 use milvus_rbac::model::privilege::{ANY, ObjectType};
-use milvus_rbac::model::state::{Change, Grant, Group, State};
+use milvus_rbac::model::state::{Change, Grant, Group, Name, State};
 
 /// How much there is.
 #[derive(Clone, Copy)]
@@ -117,7 +117,7 @@ pub(crate) fn role_of(size: Size, user: usize, nth: usize) -> usize {
 pub(crate) fn changes(size: Size) -> impl Iterator<Item = Vec<Change>> {
     let seed = Command::Seed { root_password_hash: hash().as_str().into(), created: 1 };
     let first = seed.plan(&State::default(), &rules()).unwrap();
-    let privileges = ["Search", "Query"].into_iter().map(Into::into).collect();
+    let privileges = ["Search", "Query"].into_iter().map(Name::from).collect();
     let group = Change::PutGroup { name: "readers".into(), group: Group { privileges } };
     let roles = (0..size.roles).step_by(200).map(move |from| {
         let roles = from..(from + 200).min(size.roles);
