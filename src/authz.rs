@@ -182,11 +182,13 @@ impl Policy {
     pub fn compile(state: &State, groups: &BuiltInGroups) -> Self {
         let mut policy = Self::default();
         for (name, role) in &state.roles {
-            let mut compiled = RolePolicy::default();
+            let mut permitted = Vec::with_capacity(role.grants.len());
             for grant in role.grants.keys() {
-                policy.permit(&mut compiled, grant, state, groups);
+                reach::of_grant(grant, state, groups, &mut |database, object, set| {
+                    permitted.push((database.clone(), object.clone(), set));
+                });
             }
-            policy.put_role(name, compiled);
+            policy.put_role(name, RolePolicy::of(&policy.hasher, permitted.into_iter()));
         }
         for name in state.users.keys() {
             policy.put_user(state, name);

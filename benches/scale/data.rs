@@ -13,7 +13,11 @@ pub(crate) struct Size {
     pub(crate) users: usize,
 }
 
-pub(crate) const FULL: Size = Size { grants: 1_000_000, roles: 20_000, users: 100_000 };
+impl Size {
+    pub(crate) fn of(grants: usize) -> Self {
+        Self { grants, roles: grants / 50, users: grants / 10 }
+    }
+}
 
 const COLLECTIONS: usize = 50_000;
 const DATABASES: usize = 64;

@@ -88,10 +88,9 @@ pub(crate) fn backup(engine: &Engine, questions: &[Question]) {
     });
     let backup = backed_up(&snapshot.state);
     drop(snapshot);
-    let mut state = State::default();
-    let changes = data::changes(data::Size { grants: 0, roles: 1, users: 0 }).next().unwrap();
-    changes.iter().take(8).for_each(|change| state.apply(change).unwrap());
-    let empty = start(Prepared(Loaded { state, revision: 0, batch: None }));
+    let empty = start(Prepared(Loaded::default()));
+    let root_password_hash = "h".into();
+    write::execute(&empty.0, Command::Seed { root_password_hash, created: 1 });
     during("RestoreRBAC of everything, without a disk", &empty.0, questions, || {
         write::execute(&empty.0, Command::Restore(backup));
     });

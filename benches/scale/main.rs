@@ -33,7 +33,7 @@ use milvus_rbac::model::state::State;
 use milvus_rbac::storage::sled::SledStore;
 use milvus_rbac::storage::{Loaded, Store};
 
-use data::{FULL, Size};
+use data::Size;
 use decide::Figures;
 use memory::mib;
 
@@ -43,21 +43,25 @@ struct Options {
     /// Only fills this folder with so many grants, roles and users.
     #[arg(long, num_args = 4, value_names = ["FOLDER", "GRANTS", "ROLES", "USERS"], hide = true)]
     fill: Option<Vec<String>>,
+    /// The grants of the largest state, of which there is a role for each 50 and a user for each 10.
+    #[arg(long, default_value_t = 1_000_000)]
+    grants: usize,
     /// Cargo says so.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 fn main() {
-    if let Some(fill) = Options::parse().fill {
+    let options = Options::parse();
+    if let Some(fill) = options.fill {
         let number = |at: usize| fill[at].parse().unwrap();
         let size = Size { grants: number(1), roles: number(2), users: number(3) };
         return store::fill(&PathBuf::from(&fill[0]), size);
     }
-    let Size { grants, roles, users } = FULL;
-    println!("{grants} grants, {roles} roles, {users} users\n");
-    full();
-    growth();
+    let size = Size::of(options.grants);
+    println!("{} grants, {} roles, {} users\n", size.grants, size.roles, size.users);
+    full(size);
+    growth(size.grants);
     ratio();
 }
 
@@ -75,10 +79,12 @@ fn stop((engine, writer): (Engine, WriterThread)) {
     writer.join().unwrap();
 }
 
-fn full() {
+fn full(size: Size) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
-    let payload = store::filled(&path, FULL);
+    let began = Instant::now();
+    let payload = store::filled(&path, size);
+    row("filling the folder, s", format!("{:.1}", began.elapsed().as_secs_f64()));
     row("disk, MiB", format!("{:.0}", mib(memory::on_disk(&path))));
     row("  times the payload", format!("{:.2}", memory::on_disk(&path) as f64 / payload as f64));
 
@@ -96,24 +102,26 @@ fn full() {
     let policy = {
         let snapshot = engine.snapshot();
         let before = memory::resident();
+        let began = Instant::now();
         let compiled = milvus_rbac::authz::Policy::compile(&snapshot.state, &data::rules().groups);
         let policy = memory::resident().saturating_sub(before);
+        row("compiling the policy, s", format!("{:.2}", began.elapsed().as_secs_f64()));
         drop(compiled);
         policy
     };
-    row("  policy alone, bytes a grant", format!("{:.0}", policy as f64 / FULL.grants as f64));
+    row("  policy alone, bytes a grant", format!("{:.0}", policy as f64 / size.grants as f64));
 
-    let questions = decide::questions(FULL);
+    let questions = decide::questions(size);
     decide::measure(engine, &questions);
     decisions("decision from strings, idle", decide::measure(engine, &questions));
     let (rate, figures) =
-        write::flat_out(engine, FULL.roles, || decide::measure(engine, &questions));
+        write::flat_out(engine, size.roles, || decide::measure(engine, &questions));
     decisions(&format!("  beside {rate:.0} durable writes/s"), figures);
     let (pause, _, ()) = decide::longest_pause(engine, &questions, || {
         std::thread::sleep(Duration::from_secs(2));
     });
     row("longest decision in 2 s of nothing else, ms", millis(pause));
-    let (grant, revoke) = write::single(engine, |i| data::role(i * 97 % FULL.roles), 200);
+    let (grant, revoke) = write::single(engine, |i| data::role(i * 97 % size.roles), 200);
     row("one durable grant, revoke, µs", format!("{grant:.0}, {revoke:.0}"));
     large::role(engine, &questions);
     large::groups(engine);
@@ -140,13 +148,13 @@ fn prepared(size: Size) -> (Engine, WriterThread) {
 }
 
 /// The same operations with more and more beside them.
-fn growth() {
+fn growth(most: usize) {
     println!(
         "\nwithout a disk{:>14}{:>14}{:>14}{:>14}",
         "decision ns", "grant µs", "revoke µs", "writes/s"
     );
-    for grants in [1_000, 100_000, 1_000_000] {
-        let size = Size { grants, roles: grants / 50, users: grants / 10 };
+    for grants in [1_000, 100_000, most] {
+        let size = Size::of(grants);
         let running = prepared(size);
         let engine = &running.0;
         let questions = decide::questions(size);

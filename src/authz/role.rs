@@ -96,6 +96,29 @@ fn hash(hasher: &RandomState, database: &str, object: &str) -> u64 {
 }
 
 impl RolePolicy {
+    /// What grants permit at these places, all at once.
+    pub(super) fn of(
+        hasher: &RandomState,
+        permitted: impl Iterator<Item = (Name, Name, PrivilegeSet)>,
+    ) -> Self {
+        let place = |(database, object, set): (Name, Name, PrivilegeSet)| {
+            let hash = hash(hasher, &database, &object);
+            Place { hash, database, object, set, more: None }
+        };
+        let mut places: Vec<_> = permitted.map(place).collect();
+        places.sort_unstable_by(|a, b| {
+            (a.hash, &a.database, &a.object).cmp(&(b.hash, &b.database, &b.object))
+        });
+        places.dedup_by(|later, earlier| {
+            let same = later.hash == earlier.hash && later.is(&earlier.database, &earlier.object);
+            if same {
+                earlier.permit(later.set);
+            }
+            same
+        });
+        Self(Table::of(places.into()))
+    }
+
     /// A grant permits `set` at the place.
     pub(super) fn permit(
         &mut self,

@@ -103,7 +103,8 @@ impl<T: Entry> Table<T> {
                 let (other, after) = from.split_at(other);
                 let after = after.iter().skip(usize::from(found.is_some()));
                 let left = before.iter().chain(other).cloned();
-                *self = Self::of(left.chain(change(found)).chain(after.cloned()).collect(), depth);
+                *self =
+                    Self::below(left.chain(change(found)).chain(after.cloned()).collect(), depth);
             }
             Node::Branch(children) => {
                 let children = Arc::make_mut(children);
@@ -112,7 +113,7 @@ impl<T: Entry> Table<T> {
                 }
                 // Well below the limit, or a table near it would change its form all the time.
                 match few(children) {
-                    Some(entries) => *self = Self::of(entries, depth),
+                    Some(entries) => *self = Self::below(entries, depth),
                     None => self.summary = joined::<T>(children.iter().map(Self::summary)),
                 }
             }
@@ -120,7 +121,11 @@ impl<T: Entry> Table<T> {
     }
 
     /// A table of entries in the order of their hashes.
-    fn of(entries: Arc<[T]>, depth: u32) -> Self {
+    pub(super) fn of(entries: Arc<[T]>) -> Self {
+        Self::below(entries, 0)
+    }
+
+    fn below(entries: Arc<[T]>, depth: u32) -> Self {
         // Below the last bits nothing tells the entries apart.
         if entries.len() <= LEAF || depth * BITS >= u64::BITS {
             let summary = joined::<T>(entries.iter().map(T::summary));
@@ -131,7 +136,7 @@ impl<T: Entry> Table<T> {
             let of_child = |e: &T| child(below(e.hash(), depth)) <= index;
             let (own, others) = rest.split_at(rest.partition_point(of_child));
             rest = others;
-            Self::of(own.into(), depth + 1)
+            Self::below(own.into(), depth + 1)
         });
         let summary = joined::<T>(children.iter().map(Self::summary));
         Self { summary, node: Node::Branch(Arc::new(children)) }
