@@ -30,7 +30,7 @@ pub(crate) fn questions(size: Size) -> Vec<Question> {
         let granted = data::role_of(size, user, index % 3);
         let drawn = Drawn::new(granted, data::mixed(index, 2) % (size.grants / size.roles));
         let collection =
-            if index % 2 == 0 { drawn.collection } else { data::random_collection(index) };
+            if index.is_multiple_of(2) { drawn.collection } else { data::random_collection(index) };
         Question {
             user: data::user(user),
             privilege: Privilege::named(drawn.privilege).unwrap(),
