@@ -14,14 +14,19 @@
 //!
 //! Everything not covered is refused.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock};
+mod reach;
+mod role;
+mod table;
 
-use crate::model::builtin::{BuiltInGroups, legacy_members};
-use crate::model::privilege::{
-    ANY, GROUP_PREFIX, Level, ObjectType, Privilege, PrivilegeKind, PrivilegeSet, defined,
-};
-use crate::model::state::{ADMIN, Change, DEFAULT_DATABASE, Grant, Name, ROOT, Role, State};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use crate::model::builtin::BuiltInGroups;
+use crate::model::privilege::{ANY, Level, Privilege, PrivilegeSet, custom_group};
+use crate::model::state::{ADMIN, Change, Grant, Name, PUBLIC, ROOT, State};
+use role::{Asked, RolePolicy};
+use table::{Entry, Table};
 
 /// What is to be decided.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +39,28 @@ pub struct Query<'a> {
     pub database: &'a str,
     /// What the call acts on.
     pub object: Object<'a>,
+}
+
+impl<'a> Query<'a> {
+    /// The database that counts.
+    fn scope(&self) -> Option<&'a str> {
+        (self.privilege.level() != Some(Level::Cluster)).then_some(self.database)
+    }
+
+    /// The name of the object.
+    fn name(&self) -> Option<&'a str> {
+        match self.object {
+            Object::Collection(name) | Object::User(name) => Some(name),
+            Object::Global { collection } => collection,
+        }
+    }
+
+    /// Whether the permission of one place covers it.
+    fn is_covered(&self, database: &str, object: &str, set: PrivilegeSet) -> bool {
+        set.contains(self.privilege)
+            && (database == ANY || self.scope() == Some(database))
+            && (object == ANY || self.name() == Some(object))
+    }
 }
 
 /// The object of a call.
@@ -81,123 +108,284 @@ pub enum Reason<'a> {
     Authenticated,
 }
 
-/// The state's grants, ready for decisions.
-#[derive(Debug, Clone, Default)]
+/// The state's users and grants, ready for decisions: three steps from names to what is permitted,
+/// each a look into a table by hash.
+///
+/// Whatever a change touches is brought up to date alone, at a cost that does not depend on how much
+/// there is beside it.
+#[derive(Debug, Clone)]
 pub struct Policy {
-    roles: imbl::HashMap<Name, Arc<RolePolicy>>,
+    /// Keys are chosen by clients.
+    hasher: RandomState,
+    users: Table<User>,
+    /// Those that permit something.
+    roles: Table<Role>,
+    public: RoleName,
 }
 
-/// What one role permits: database → object → privileges. Cluster-level privileges stand under
-/// database `*`.
-#[derive(Debug, Default)]
-struct RolePolicy {
-    scopes: HashMap<Name, HashMap<Name, PrivilegeSet>>,
-    /// What is permitted on at least one object.
-    anywhere: PrivilegeSet,
-    /// The custom groups that were expanded: when one changes, so does this role.
-    custom_groups: BTreeSet<Name>,
+/// A role's name, hashed.
+#[derive(Debug, Clone)]
+struct RoleName {
+    hash: u64,
+    name: Name,
+}
+
+/// The roles that count for a user who is bound to some, `public` included, in the order in which
+/// they are looked at.
+#[derive(Debug, Clone)]
+struct User {
+    hash: u64,
+    name: Name,
+    roles: Arc<[RoleName]>,
+}
+
+impl Entry for User {
+    type Summary = ();
+
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    fn summary(&self) {}
+
+    fn join((): (), (): ()) {}
+}
+
+#[derive(Debug, Clone)]
+struct Role {
+    name: RoleName,
+    policy: RolePolicy,
+}
+
+impl Entry for Role {
+    type Summary = ();
+
+    fn hash(&self) -> u64 {
+        self.name.hash
+    }
+
+    fn summary(&self) {}
+
+    fn join((): (), (): ()) {}
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let hasher = RandomState::new();
+        let public = RoleName { hash: hasher.hash_one(PUBLIC), name: PUBLIC.into() };
+        Self { hasher, users: Table::default(), roles: Table::default(), public }
+    }
 }
 
 impl Policy {
     /// Compiles the whole state.
     pub fn compile(state: &State, groups: &BuiltInGroups) -> Self {
-        let compile = |(name, role): (&Name, &Role)| {
-            (name.clone(), Arc::new(RolePolicy::compile(role, state, groups)))
-        };
-        Self { roles: state.roles.iter().map(compile).collect() }
+        let mut policy = Self::default();
+        for (name, role) in &state.roles {
+            let mut permitted = Vec::with_capacity(role.grants.len());
+            for grant in role.grants.keys() {
+                reach::of_grant(grant, state, groups, &mut |database, object, set| {
+                    permitted.push((database.clone(), object.clone(), set));
+                });
+            }
+            policy.put_role(name, RolePolicy::of(&policy.hasher, permitted.into_iter()));
+        }
+        for name in state.users.keys() {
+            policy.put_user(state, name);
+        }
+        policy
     }
 
-    /// The policy after `changes` led to `state`: only roles that they touch are compiled again.
+    /// The policy after `changes` led from one state to another.
+    ///
+    /// INVARIANT: it decides like one compiled from the state after. What the states hold counts, not
+    /// what the changes say, so that none can be counted twice. Defended by `tests/it/property.rs`.
     #[must_use]
-    pub fn updated(&self, state: &State, groups: &BuiltInGroups, changes: &[Change]) -> Self {
+    pub fn updated(
+        &self,
+        before: &State,
+        after: &State,
+        groups: &BuiltInGroups,
+        changes: &[Change],
+    ) -> Self {
         let mut next = self.clone();
-        for name in self.touched_roles(changes) {
-            match state.roles.get(&name) {
-                Some(role) => {
-                    let compiled = RolePolicy::compile(role, state, groups);
-                    next.roles.insert(name, Arc::new(compiled));
+        let touched = Touched::by(changes, before, after);
+        for (name, grants) in touched.grants {
+            let Some(role) = after.roles.get(name) else {
+                next.put_role(name, RolePolicy::default());
+                continue;
+            };
+            let held = before.roles.get(name);
+            let mut policy = next.role(&next.role_name(name)).cloned().unwrap_or_default();
+            for grant in grants {
+                let held = held.is_some_and(|role| role.grants.contains_key(grant));
+                let holds = role.grants.contains_key(grant);
+                let regrouped =
+                    custom_group(&grant.privilege).is_some_and(|g| touched.groups.contains(g));
+                if held && (!holds || regrouped) {
+                    next.forbid(&mut policy, grant, before, groups);
                 }
-                None => {
-                    next.roles.remove(&name);
+                if holds && (!held || regrouped) {
+                    next.permit(&mut policy, grant, after, groups);
                 }
             }
+            next.put_role(name, policy);
+        }
+        for user in touched.users {
+            next.put_user(after, user);
         }
         next
     }
 
-    fn touched_roles(&self, changes: &[Change]) -> BTreeSet<Name> {
-        let mut roles = BTreeSet::new();
-        for change in changes {
-            match change {
-                Change::PutRole { name: role, .. }
-                | Change::DeleteRole { name: role }
-                | Change::Grant { role, .. }
-                | Change::Revoke { role, .. } => {
-                    roles.insert(role.clone());
-                }
-                Change::PutGroup { name: group, .. } | Change::DeleteGroup { name: group } => {
-                    let holds =
-                        |(_, role): &(&Name, &Arc<RolePolicy>)| role.custom_groups.contains(group);
-                    roles.extend(self.roles.iter().filter(holds).map(|(name, _)| name.clone()));
-                }
-                Change::PutUser { .. }
-                | Change::DeleteUser { .. }
-                | Change::Bind { .. }
-                | Change::Unbind { .. }
-                | Change::PutDatabase { .. }
-                | Change::DeleteDatabase { .. } => {}
-            }
-        }
-        roles
+    fn permit(&self, role: &mut RolePolicy, grant: &Grant, state: &State, groups: &BuiltInGroups) {
+        reach::of_grant(grant, state, groups, &mut |database, object, set| {
+            role.permit(&self.hasher, database, object, set);
+        });
     }
 
-    /// Decides. `state` must be the one from which this policy was compiled.
-    pub fn decide<'a>(&self, state: &'a State, query: &Query<'_>) -> Decision<'a> {
+    fn forbid(&self, role: &mut RolePolicy, grant: &Grant, state: &State, groups: &BuiltInGroups) {
+        reach::of_grant(grant, state, groups, &mut |database, object, set| {
+            role.forbid(&self.hasher, database, object, set);
+        });
+    }
+
+    fn role_name(&self, name: &Name) -> RoleName {
+        RoleName { hash: self.hasher.hash_one(&**name), name: name.clone() }
+    }
+
+    fn role(&self, role: &RoleName) -> Option<&RolePolicy> {
+        // Names out of one pool need not be read.
+        let is = |r: &Role| Name::ptr_eq(&r.name.name, &role.name) || r.name.name == role.name;
+        self.roles.get(role.hash, is).map(|role| &role.policy)
+    }
+
+    fn put_role(&mut self, name: &Name, policy: RolePolicy) {
+        let name = self.role_name(name);
+        let is = |r: &Role| r.name.name == name.name;
+        self.roles.update(name.hash, is, |_| {
+            (!policy.is_empty()).then(|| Role { name: name.clone(), policy })
+        });
+    }
+
+    fn put_user(&mut self, state: &State, name: &Name) {
+        let bound = state.users.get(name).into_iter().flat_map(|user| user.roles.keys());
+        let mut roles: Vec<_> =
+            bound.filter(|role| **role != PUBLIC).map(|role| self.role_name(role)).collect();
+        let hash = self.hasher.hash_one(&**name);
+        self.users.update(
+            hash,
+            |user| user.name == *name,
+            |_| {
+                (!roles.is_empty()).then(|| {
+                    roles.push(self.public.clone());
+                    User { hash, name: name.clone(), roles: roles.into() }
+                })
+            },
+        );
+    }
+
+    /// Those bound to the user in byte order, then `public`, which everybody holds.
+    fn roles_of(&self, user: &str) -> &[RoleName] {
+        let found = self.users.get(self.hasher.hash_one(user), |u| &*u.name == user);
+        found.map_or(std::slice::from_ref(&self.public), |user| &user.roles)
+    }
+
+    /// The names of the roles that count for `user`, in the order in which they are looked at.
+    pub fn effective_roles(&self, user: &str) -> impl Iterator<Item = &str> {
+        self.roles_of(user).iter().map(|role| &*role.name)
+    }
+
+    /// Decides.
+    pub fn decide(&self, query: &Query<'_>) -> Decision<'_> {
         if query.user == ROOT {
             return Decision::Allowed(Reason::Root);
         }
         if query.object == Object::User(query.user) {
             return Decision::Allowed(Reason::Oneself);
         }
-        for role in state.effective_roles(query.user) {
-            if role == ADMIN {
-                return Decision::Allowed(Reason::Admin);
-            }
-            if self.roles.get(role).is_some_and(|policy| policy.covers(query)) {
-                return Decision::Allowed(Reason::Role(role));
-            }
-        }
-        Decision::Denied
+        let asked = Asked::new(query, &self.hasher);
+        self.first(query.user, |policy| policy.covers(&asked))
     }
 
     /// Decides on a call that needs one of `privileges` on any object whatever.
-    pub fn decide_anywhere<'a>(
-        &self,
-        state: &'a State,
-        user: &str,
-        privileges: &[Privilege],
-    ) -> Decision<'a> {
+    pub fn decide_anywhere(&self, user: &str, privileges: &[Privilege]) -> Decision<'_> {
         let set: PrivilegeSet = privileges.iter().copied().collect();
-        let holds = |role: &&str| {
-            self.roles.get(*role).is_some_and(|p| !p.anywhere.intersection(set).is_empty())
-        };
-        match self.decide_on_administration(state, user) {
-            Decision::Denied => state
-                .effective_roles(user)
-                .find(holds)
-                .map_or(Decision::Denied, |role| Decision::Allowed(Reason::Role(role))),
+        match self.decide_on_administration(user) {
+            Decision::Denied => {
+                self.first(user, |policy| !policy.anywhere().intersection(set).is_empty())
+            }
             allowed => allowed,
         }
     }
 
     /// Decides on a call that only `root` and holders of `admin` may make.
-    pub fn decide_on_administration<'a>(&self, state: &'a State, user: &str) -> Decision<'a> {
+    pub fn decide_on_administration(&self, user: &str) -> Decision<'_> {
         match user {
             ROOT => Decision::Allowed(Reason::Root),
-            _ if state.effective_roles(user).any(|role| role == ADMIN) => {
+            _ if self.effective_roles(user).any(|role| role == ADMIN) => {
                 Decision::Allowed(Reason::Admin)
             }
             _ => Decision::Denied,
+        }
+    }
+
+    /// The first of the user's roles that is `admin` or allows.
+    fn first(&self, user: &str, allows: impl Fn(&RolePolicy) -> bool) -> Decision<'_> {
+        for role in self.roles_of(user) {
+            if role.name == ADMIN {
+                return Decision::Allowed(Reason::Admin);
+            }
+            if self.role(role).is_some_and(&allows) {
+                return Decision::Allowed(Reason::Role(&role.name));
+            }
+        }
+        Decision::Denied
+    }
+}
+
+/// What changes concern.
+#[derive(Default)]
+struct Touched<'a> {
+    /// By role.
+    grants: HashMap<&'a Name, HashSet<&'a Grant>>,
+    users: HashSet<&'a Name>,
+    /// Custom groups.
+    groups: HashSet<&'a str>,
+}
+
+impl<'a> Touched<'a> {
+    fn by(changes: &'a [Change], before: &'a State, after: &'a State) -> Self {
+        let mut touched = Self::default();
+        for change in changes {
+            match change {
+                Change::Grant { role, grant, .. } | Change::Revoke { role, grant } => {
+                    touched.grants.entry(role).or_default().insert(grant);
+                }
+                Change::PutGroup { name, .. } | Change::DeleteGroup { name } => {
+                    if touched.groups.insert(name) {
+                        touched.add_grants_of(name, before);
+                        touched.add_grants_of(name, after);
+                    }
+                }
+                Change::Bind { user, .. } | Change::Unbind { user, .. } => {
+                    touched.users.insert(user);
+                }
+                // They change no grant and no binding.
+                Change::PutUser { .. }
+                | Change::DeleteUser { .. }
+                | Change::PutRole { .. }
+                | Change::DeleteRole { .. }
+                | Change::PutDatabase { .. }
+                | Change::DeleteDatabase { .. } => {}
+            }
+        }
+        touched
+    }
+
+    fn add_grants_of(&mut self, group: &'a Name, state: &'a State) {
+        for (name, role) in state.roles_using(group).filter_map(|r| state.roles.get_key_value(r)) {
+            let uses = |grant: &&Grant| custom_group(&grant.privilege) == Some(group);
+            self.grants.entry(name).or_default().extend(role.grants.keys().filter(uses));
         }
     }
 }
@@ -210,147 +398,10 @@ pub fn deciding_grant<'a>(
     query: &Query<'_>,
 ) -> Option<&'a Grant> {
     state.roles.get(role)?.grants.keys().find(|grant| {
-        let mut alone = RolePolicy::default();
-        alone.add(grant, state, groups);
-        alone.covers(query)
+        let mut covers = false;
+        reach::of_grant(grant, state, groups, &mut |database, object, set| {
+            covers |= query.is_covered(database, object, set);
+        });
+        covers
     })
 }
-
-impl RolePolicy {
-    fn compile(role: &Role, state: &State, groups: &BuiltInGroups) -> Self {
-        let mut policy = Self::default();
-        for grant in role.grants.keys() {
-            policy.add(grant, state, groups);
-        }
-        policy
-    }
-
-    fn add(&mut self, grant: &Grant, state: &State, groups: &BuiltInGroups) {
-        if &*grant.privilege == ANY {
-            return self.add_any(grant);
-        }
-        match Privilege::stored_as(&grant.privilege) {
-            Some(privilege) if privilege.kind() == PrivilegeKind::BuiltInGroup => {
-                let members = groups.members(privilege.name()).unwrap_or_default();
-                self.add_set(grant, members.iter().copied().collect());
-            }
-            Some(privilege) => self.add_member(grant, privilege),
-            None => {
-                let name = grant.privilege.strip_prefix(GROUP_PREFIX).unwrap_or_default();
-                self.custom_groups.insert(name.into());
-                if let Some(group) = state.groups.get(name) {
-                    let members: Vec<_> =
-                        group.privileges.iter().filter_map(|m| defined(m)).collect();
-                    for member in members {
-                        self.add_member(grant, member);
-                    }
-                }
-            }
-        }
-    }
-
-    /// One privilege that is not a wildcard, granted alone or as a member of a group.
-    fn add_member(&mut self, grant: &Grant, privilege: Privilege) {
-        match privilege.kind() {
-            PrivilegeKind::Single => self.add_set(grant, [privilege].into_iter().collect()),
-            PrivilegeKind::Everything => {
-                let everywhere = &*grant.database == ANY;
-                let set = if everywhere { MASKS.all } else { MASKS.all.minus(MASKS.cluster) };
-                self.insert(&grant.database, ANY, set);
-            }
-            PrivilegeKind::LegacyGroup => self.add_legacy(grant, privilege),
-            // One step only: a group inside a custom group matches nothing.
-            PrivilegeKind::BuiltInGroup => {}
-        }
-    }
-
-    /// A legacy group reaches the cluster level only where v1 clients mean the instance: on database
-    /// `*`, and on `default`, which they cannot avoid.
-    fn add_legacy(&mut self, grant: &Grant, group: Privilege) {
-        let instance = matches!(&*grant.database, ANY | DEFAULT_DATABASE);
-        let members = legacy_members(group);
-        let members = if instance { members } else { members.minus(MASKS.cluster) };
-        if group.object_type() == ObjectType::Global {
-            self.add_set(&Grant { object: ANY.into(), ..grant.clone() }, members);
-        } else {
-            self.add_set(grant, members);
-        }
-    }
-
-    /// Each privilege at the place that its own type tells.
-    fn add_set(&mut self, grant: &Grant, set: PrivilegeSet) {
-        self.insert(&grant.database, &grant.object, set.intersection(MASKS.collection_type));
-        let global = set.intersection(MASKS.global_type);
-        self.insert(&grant.database, ANY, global.minus(MASKS.cluster));
-        self.insert(ANY, ANY, global.intersection(MASKS.cluster));
-        self.insert(ANY, &grant.object, set.intersection(MASKS.user_type));
-    }
-
-    /// `*` as privilege: it never reaches further than its object.
-    fn add_any(&mut self, grant: &Grant) {
-        let Grant { object_type, database, object, .. } = grant;
-        match object_type {
-            ObjectType::Collection => self.insert(database, object, MASKS.collection_type),
-            ObjectType::User => self.insert(ANY, object, MASKS.user_type),
-            ObjectType::Global if &**object != ANY => {
-                self.insert(database, object, MASKS.collection_level);
-            }
-            ObjectType::Global if &**database == ANY => {
-                self.insert(ANY, ANY, MASKS.global_type);
-            }
-            ObjectType::Global => {
-                self.insert(database, ANY, MASKS.global_type.minus(MASKS.cluster));
-            }
-        }
-    }
-
-    fn insert(&mut self, database: &str, object: &str, set: PrivilegeSet) {
-        if !set.is_empty() {
-            let objects = self.scopes.entry(database.into()).or_default();
-            let present = objects.entry(object.into()).or_default();
-            *present = present.union(set);
-            self.anywhere = self.anywhere.union(set);
-        }
-    }
-
-    fn covers(&self, query: &Query<'_>) -> bool {
-        let named = match query.object {
-            Object::Collection(name) | Object::User(name) => Some(name),
-            Object::Global { collection } => collection,
-        };
-        let own = (query.privilege.level() != Some(Level::Cluster)).then_some(query.database);
-        own.into_iter().chain([ANY]).filter_map(|database| self.scopes.get(database)).any(
-            |objects| {
-                named
-                    .into_iter()
-                    .chain([ANY])
-                    .filter_map(|object| objects.get(object))
-                    .any(|set| set.contains(query.privilege))
-            },
-        )
-    }
-}
-
-/// The sets by which compiled grants are sorted.
-struct Masks {
-    all: PrivilegeSet,
-    cluster: PrivilegeSet,
-    collection_level: PrivilegeSet,
-    collection_type: PrivilegeSet,
-    global_type: PrivilegeSet,
-    user_type: PrivilegeSet,
-}
-
-static MASKS: LazyLock<Masks> = LazyLock::new(|| {
-    let set = |keep: fn(Privilege) -> bool| {
-        Privilege::all().filter(|p| p.kind() == PrivilegeKind::Single && keep(*p)).collect()
-    };
-    Masks {
-        all: set(|_| true),
-        cluster: set(|p| p.level() == Some(Level::Cluster)),
-        collection_level: set(|p| p.level() == Some(Level::Collection)),
-        collection_type: set(|p| p.object_type() == ObjectType::Collection),
-        global_type: set(|p| p.object_type() == ObjectType::Global),
-        user_type: set(|p| p.object_type() == ObjectType::User),
-    }
-});

@@ -59,10 +59,12 @@ struct Published {
 }
 
 impl Published {
-    fn publish(&self, snapshot: Arc<Snapshot>) {
+    /// Returns the snapshot before.
+    fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         let revision = snapshot.revision;
-        self.current.store(snapshot);
+        let before = self.current.swap(snapshot);
         self.revision.send_replace(revision);
+        before
     }
 
     fn set_health(&self, health: Health) {

@@ -34,7 +34,7 @@
 //! [`gate`] looks up what `OperatePrivilegeV2` requires, verifies the credentials, and decides on
 //! the newest [`engine::Snapshot`]. [`rpc`] checks the form of the message and makes a
 //! [`model::command::Command`] of it. The [`engine`]'s writer plans it against the newest state,
-//! commits the changes to the [`storage`], compiles the role that changed, publishes the next
+//! commits the changes to the [`storage`], alters what the policy says of them, publishes the next
 //! snapshot and answers. The next call is decided on that snapshot.
 //!
 //! # The path of a search

@@ -9,6 +9,7 @@ use super::{Health, Published, Snapshot};
 use crate::authz::Policy;
 use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
+use crate::model::names::Names;
 use crate::model::state::{Change, State};
 use crate::storage::{Batch, Revision, Store, StoreError, random_id};
 use crate::telemetry;
@@ -36,6 +37,10 @@ pub(super) struct Writer {
     published: Arc<Published>,
     /// What the store holds, as far as known; none after a failure, until it has been loaded again.
     head: Option<Arc<Snapshot>>,
+    /// The names of changes, which repeat.
+    names: Names,
+    /// Snapshots of the past that somebody may read still.
+    past: Vec<Arc<Snapshot>>,
 }
 
 /// The commands of one commit, those refused included, with the state that they lead to.
@@ -55,7 +60,7 @@ struct Planned {
 
 impl Writer {
     pub(super) fn new(store: Box<dyn Store>, rules: Rules, published: Arc<Published>) -> Self {
-        Self { store, rules, published, head: None }
+        Self { store, rules, published, head: None, names: Names::default(), past: Vec::new() }
     }
 
     /// Reads the store and publishes what it holds. Returns the id of its last batch.
@@ -77,8 +82,12 @@ impl Writer {
 
     fn publish(&mut self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
-        self.head = Some(snapshot.clone());
-        self.published.publish(snapshot);
+        let past = self.published.publish(snapshot.clone());
+        self.head = Some(snapshot);
+        // INVARIANT: nobody who decides lets go of the last hold on a past state, which takes long
+        // where much of it is gone since. Defended by `tests/it/engine.rs`.
+        self.past.push(past);
+        self.past.retain(|past| Arc::strong_count(past) > 1);
         self.published.set_health(Health::Healthy);
     }
 
@@ -113,7 +122,7 @@ impl Writer {
             Err(e) => return refuse_all(queued.into_iter().map(|q| q.reply), &not_stored(&e)),
         };
         let max_changes = self.store.max_changes();
-        let mut group = Group::plan(&head, queued, &self.rules, max_changes);
+        let mut group = Group::plan(&head, queued, &self.rules, &mut self.names, max_changes);
         if let Err(e) = self.commit(&head, &mut group) {
             error!(error = %e, "changes could not be stored");
             let error = not_stored(&e);
@@ -152,7 +161,8 @@ impl Writer {
             Err(e) => return self.find_out(&batch, e),
         }
         telemetry::committed(group.revision - head.revision);
-        let policy = head.policy.updated(&group.state, &self.rules.groups, &batch.changes);
+        let policy =
+            head.policy.updated(&head.state, &group.state, &self.rules.groups, &batch.changes);
         self.publish(Snapshot { revision: group.revision, state: group.state.clone(), policy });
         Ok(())
     }
@@ -188,7 +198,13 @@ impl Drop for Stopped {
 
 impl Group {
     /// Plans each command against the state that the ones before it lead to.
-    fn plan(head: &Snapshot, queued: Vec<Request>, rules: &Rules, max_changes: usize) -> Self {
+    fn plan(
+        head: &Snapshot,
+        queued: Vec<Request>,
+        rules: &Rules,
+        names: &mut Names,
+        max_changes: usize,
+    ) -> Self {
         let mut group = Self {
             state: head.state.clone(),
             revision: head.revision,
@@ -196,15 +212,21 @@ impl Group {
             planned: Vec::with_capacity(queued.len()),
         };
         for Request { command, reply } in queued {
-            let answer = group.add(&command, rules, max_changes);
+            let answer = group.add(&command, rules, names, max_changes);
             let rests_on_group = group.revision > head.revision;
             group.planned.push(Planned { reply, answer, rests_on_group });
         }
         group
     }
 
-    fn add(&mut self, command: &Command, rules: &Rules, max_changes: usize) -> Answer {
-        let changes = command.plan(&self.state, rules)?;
+    fn add(
+        &mut self,
+        command: &Command,
+        rules: &Rules,
+        names: &mut Names,
+        max_changes: usize,
+    ) -> Answer {
+        let mut changes = command.plan(&self.state, rules)?;
         if changes.is_empty() {
             return Ok(self.revision);
         }
@@ -212,7 +234,8 @@ impl Group {
             return Err(not_stored(&StoreError::TooLarge));
         }
         let mut next = self.state.clone();
-        for change in &changes {
+        for change in &mut changes {
+            names.share_in(change);
             next.apply(change).map_err(|e| {
                 error!(error = %e, "a command led to changes that do not fit the state");
                 not_stored(&StoreError::Unavailable(String::new()))

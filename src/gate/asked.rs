@@ -89,8 +89,7 @@ impl<'m> Asked<'m> {
 
     /// Whether the caller holds the privilege on anything.
     pub(super) fn anywhere(&self, snapshot: &Snapshot, user: &str) -> bool {
-        let Snapshot { state, policy, .. } = snapshot;
-        policy.decide_anywhere(state, user, &[self.requirement.privilege]).is_allowed()
+        snapshot.policy.decide_anywhere(user, &[self.requirement.privilege]).is_allowed()
     }
 
     /// The decision if the call concerned all collections.
@@ -105,13 +104,13 @@ impl<'m> Asked<'m> {
         user: &str,
         names: &[&str],
     ) -> Decision<'a> {
-        let Snapshot { state, policy, .. } = snapshot;
-        if let Some(role) = state.effective_roles(user).find(|role| *role == self.own_role) {
+        let policy = &snapshot.policy;
+        if let Some(role) = policy.effective_roles(user).find(|role| *role == self.own_role) {
             return Decision::Allowed(Reason::Role(role));
         }
         let mut decision = Decision::Denied;
         for name in names {
-            decision = policy.decide(state, &self.query(user, name));
+            decision = policy.decide(&self.query(user, name));
             if !decision.is_allowed() {
                 break;
             }

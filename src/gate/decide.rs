@@ -179,11 +179,11 @@ fn described(grant: &Grant) -> String {
 
 /// The decision on a call that names nothing.
 fn nameless<'a>(method: &Method, snapshot: &'a Snapshot, user: &str) -> Decision<'a> {
-    let Snapshot { state, policy, .. } = snapshot;
+    let policy = &snapshot.policy;
     match &method.access {
         Access::Authenticated => Decision::Allowed(Reason::Authenticated),
-        Access::Administrators => policy.decide_on_administration(state, user),
-        Access::Anywhere(privileges) => policy.decide_anywhere(state, user, privileges),
+        Access::Administrators => policy.decide_on_administration(user),
+        Access::Anywhere(privileges) => policy.decide_anywhere(user, privileges),
         // Only where nothing is named that would need it.
         Access::Privileged(requirement) if requirement.only_if_named => {
             Decision::Allowed(Reason::Authenticated)

@@ -22,15 +22,49 @@ pub fn select<'a>(
 ) -> Box<dyn Iterator<Item = (&'a Grant, &'a Name)> + 'a> {
     let Filter { database, object } = filter;
     let Some((object_type, object)) = object else {
-        return Box::new(role.grants.iter().filter(move |(grant, _)| {
-            database == ANY || &*grant.database == database || &*grant.database == ANY
-        }));
+        if database == ANY {
+            return Box::new(role.grants.iter());
+        }
+        return Box::new(in_database(role, database));
     };
-    let in_database = move |database: &'a str| on_object(role, object_type, database, object);
+    let on_object = move |database: &'a str| on_object(role, object_type, database, object);
     if database == ANY {
-        return Box::new(in_database(ANY));
+        return Box::new(on_object(ANY));
     }
-    Box::new(in_database(ANY).chain(in_database(database)))
+    Box::new(on_object(ANY).chain(on_object(database)))
+}
+
+/// The grants of `role` that hold in that database, those of every database among them, in listing
+/// order.
+pub fn in_database<'a>(
+    role: &'a Role,
+    database: &'a str,
+) -> impl Iterator<Item = (&'a Grant, &'a Name)> {
+    let mut databases = vec![ANY, database];
+    databases.sort_unstable();
+    databases.dedup();
+    let scopes = ObjectType::ALL.into_iter().flat_map(move |object_type| {
+        databases.clone().into_iter().map(move |database| (object_type, database))
+    });
+    scopes.flat_map(|(object_type, database)| {
+        let of_scope =
+            move |grant: &Grant| grant.object_type == object_type && &*grant.database == database;
+        let first = first(object_type, database, "");
+        role.grants.from(&first).take_while(move |(grant, _)| of_scope(grant))
+    })
+}
+
+/// The databases that grants of `role` name. Each is found without looking at all of its grants.
+pub fn databases(role: &Role) -> impl Iterator<Item = &Name> {
+    ObjectType::ALL.into_iter().flat_map(move |object_type| {
+        let of_type = move |from: &str| {
+            let first = first(object_type, from, "");
+            let grant = role.grants.from(&first).next().map(|(grant, _)| grant);
+            grant.filter(|grant| grant.object_type == object_type).map(|grant| &grant.database)
+        };
+        // The least text behind a name is that name and a zero.
+        std::iter::successors(of_type(""), move |last| of_type(&format!("{last}\0")))
+    })
 }
 
 /// The grants of `role` stored for exactly that object.
@@ -40,13 +74,14 @@ pub fn on_object<'a>(
     database: &'a str,
     object: &'a str,
 ) -> impl Iterator<Item = (&'a Grant, &'a Name)> + 'a {
-    let first = Grant {
-        object_type,
-        database: database.into(),
-        object: object.into(),
-        privilege: "".into(),
-    };
-    role.grants.range(first..).take_while(move |(grant, _)| {
+    let first = first(object_type, database, object);
+    role.grants.from(&first).take_while(move |(grant, _)| {
         grant.object_type == object_type && &*grant.database == database && &*grant.object == object
     })
+}
+
+/// What no grant on that object comes before.
+fn first(object_type: ObjectType, database: &str, object: &str) -> Grant {
+    let (database, object) = (database.into(), object.into());
+    Grant { object_type, database, object, privilege: Name::new() }
 }

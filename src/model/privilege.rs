@@ -300,8 +300,14 @@ pub fn api_name(stored: &str) -> &str {
     }
     match Privilege::stored_as(stored) {
         Some(privilege) => privilege.name(),
-        None => stored.strip_prefix(GROUP_PREFIX).unwrap_or_default(),
+        None => custom_group(stored).unwrap_or_default(),
     }
+}
+
+/// The custom group that a stored name stands for.
+pub fn custom_group(stored: &str) -> Option<&str> {
+    let group = stored.strip_prefix(GROUP_PREFIX)?;
+    if Privilege::stored_as(stored).is_some() { None } else { Some(group) }
 }
 
 /// What stands before a custom group's name in storage.
@@ -342,6 +348,12 @@ impl PrivilegeSet {
         Self(self.0 & other.0)
     }
 
+    /// The members that one of the sets has.
+    #[must_use]
+    pub fn symmetric_difference(self, other: Self) -> Self {
+        Self(self.0 ^ other.0)
+    }
+
     /// The members that `other` lacks.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
@@ -349,9 +361,15 @@ impl PrivilegeSet {
     }
 }
 
+impl From<Privilege> for PrivilegeSet {
+    fn from(privilege: Privilege) -> Self {
+        Self(1 << privilege.0.number)
+    }
+}
+
 impl FromIterator<Privilege> for PrivilegeSet {
     fn from_iter<I: IntoIterator<Item = Privilege>>(privileges: I) -> Self {
-        Self(privileges.into_iter().fold(0, |bits, p| bits | 1 << p.0.number))
+        privileges.into_iter().fold(Self::EMPTY, |set, p| set.union(p.into()))
     }
 }
 

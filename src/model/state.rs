@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
-use super::privilege::ObjectType;
+use super::map::{Map, Set};
+use super::privilege::{ObjectType, custom_group};
 
 /// A shared text: the names of users, roles, databases, …
-pub type Name = Arc<str>;
+pub type Name = arcstr::ArcStr;
 
 /// The user that no rule can refuse and nobody can delete.
 pub const ROOT: &str = "root";
@@ -32,18 +32,18 @@ pub struct User {
     /// Free text.
     pub description: Name,
     /// The roles bound to the user; `public` is not among them unless bound.
-    pub roles: OrdSet<Name>,
+    pub roles: Set<Name>,
 }
 
 /// A named set of grants.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Role {
     /// Free text.
-    pub description: Arc<str>,
+    pub description: Name,
     /// The users bound to the role.
-    pub users: OrdSet<Name>,
+    pub users: Set<Name>,
     /// What the role permits, each with the user who granted it, in listing order.
-    pub grants: OrdMap<Grant, Name>,
+    pub grants: Map<Grant, Name>,
 }
 
 /// One permission of a role. The derived order is the listing order: byte order of object type,
@@ -89,6 +89,8 @@ pub struct State {
     pub groups: OrdMap<Name, Group>,
     /// All databases by name.
     pub databases: OrdMap<Name, Database>,
+    /// How many grants of which roles use which custom groups: (group, role).
+    pub group_uses: OrdMap<(Name, Name), usize>,
 }
 
 /// One step from a state to the next. Each stands for exactly one record that is written or
@@ -125,7 +127,7 @@ pub enum Change {
 /// A change that does not fit the state: a binding or grant without its user or role, or a removal
 /// that would leave some behind. Commands never lead to it; a damaged store does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inconsistent(String);
+pub struct Inconsistent(pub(super) String);
 
 impl fmt::Display for Inconsistent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,7 +137,7 @@ impl fmt::Display for Inconsistent {
 
 impl std::error::Error for Inconsistent {}
 
-fn missing(what: &str, name: &str) -> Inconsistent {
+pub(super) fn missing(what: &str, name: &str) -> Inconsistent {
     Inconsistent(format!("{what} `{name}` does not exist"))
 }
 
@@ -171,21 +173,33 @@ impl State {
             }
             Change::Bind { user, role } => {
                 let (u, r) = self.pair(&user, &role)?;
-                u.roles.insert(role);
-                r.users.insert(user);
+                u.roles.insert(role, ());
+                r.users.insert(user, ());
             }
             Change::Unbind { user, role } => {
                 let (u, r) = self.pair(&user, &role)?;
                 u.roles.remove(&role);
                 r.users.remove(&user);
             }
-            Change::Grant { role, grant, grantor } => {
-                let role = self.roles.get_mut(&role).ok_or_else(|| missing("role", &role))?;
-                role.grants.insert(grant, grantor);
+            Change::Grant { role: name, grant, grantor } => {
+                let role = self.roles.get_mut(&name).ok_or_else(|| missing("role", &name))?;
+                let group = custom_group(&grant.privilege).map(Name::from);
+                if let (true, Some(group)) = (role.grants.insert(grant, grantor), group) {
+                    *self.group_uses.entry((group, name)).or_default() += 1;
+                }
             }
-            Change::Revoke { role, grant } => {
-                let role = self.roles.get_mut(&role).ok_or_else(|| missing("role", &role))?;
-                role.grants.remove(&grant);
+            Change::Revoke { role: name, grant } => {
+                let role = self.roles.get_mut(&name).ok_or_else(|| missing("role", &name))?;
+                let group = custom_group(&grant.privilege).map(Name::from);
+                if let (true, Some(group)) = (role.grants.remove(&grant), group) {
+                    let key = (group, name);
+                    match self.group_uses.get_mut(&key) {
+                        Some(uses) if *uses > 1 => *uses -= 1,
+                        _ => {
+                            self.group_uses.remove(&key);
+                        }
+                    }
+                }
             }
             Change::PutGroup { name, group } => {
                 self.groups.insert(name, group);
@@ -209,9 +223,15 @@ impl State {
         Ok((u, r))
     }
 
+    /// The roles with grants of a custom group, in byte order.
+    pub fn roles_using<'a>(&'a self, group: &'a Name) -> impl Iterator<Item = &'a Name> {
+        let uses = self.group_uses.range((group.clone(), Name::new())..);
+        uses.take_while(move |((used, _), _)| used == group).map(|((_, role), _)| role)
+    }
+
     /// The roles that count for a user: those bound to it, and `public`, which everybody holds.
     pub fn effective_roles<'a>(&'a self, user: &str) -> impl Iterator<Item = &'a str> {
-        let bound = self.users.get(user).into_iter().flat_map(|user| user.roles.iter());
+        let bound = self.users.get(user).into_iter().flat_map(|user| user.roles.keys());
         bound.map(|role| &**role).filter(|role| *role != PUBLIC).chain([PUBLIC])
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::builtin::{BuiltInGroups, legacy_members};
+use super::grants;
 use super::privilege::{
     ANY, GROUP_PREFIX, Level, ObjectType, Privilege, PrivilegeKind, PrivilegeSet, defined,
 };
@@ -38,11 +39,11 @@ pub fn visible_databases(state: &State, user: &str) -> Visible {
         if role == ADMIN {
             return Visible::Every;
         }
-        for grant in state.roles.get(role).into_iter().flat_map(|role| role.grants.keys()) {
-            if &*grant.database == ANY {
+        for database in state.roles.get(role).into_iter().flat_map(grants::databases) {
+            if database == ANY {
                 return Visible::Every;
             }
-            names.insert(grant.database.clone());
+            names.insert(database.clone());
         }
     }
     Visible::Named(names)
@@ -65,9 +66,9 @@ pub fn visible_collections(
         if role == ADMIN {
             return Visible::Every;
         }
-        for grant in state.roles.get(role).into_iter().flat_map(|role| role.grants.keys()) {
-            let here = [database, ANY].contains(&&*grant.database);
-            match if here { shown(grant, state, groups) } else { Shown::Nothing } {
+        let here = |role| grants::in_database(role, database);
+        for (grant, _) in state.roles.get(role).into_iter().flat_map(here) {
+            match shown(grant, state, groups) {
                 Shown::Everything => return Visible::Every,
                 Shown::Object if &*grant.object == ANY => return Visible::Every,
                 Shown::Object => {

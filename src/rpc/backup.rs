@@ -4,28 +4,33 @@ use super::grants::grant_entity;
 use super::proto::common::{self, ErrorCode};
 use super::proto::service::*;
 use super::service::{Answer, Service, reply};
-use super::{groups, status};
+use super::{aside, groups, status};
 use crate::gate::Caller;
 use crate::model::command::Command;
 use crate::model::name;
 use crate::model::restore::{Backup, BackupGrant, BackupGroup, BackupRole, BackupUser};
-use crate::model::state::{ADMIN, PUBLIC, ROOT};
+use crate::model::state::{ADMIN, PUBLIC, ROOT, State};
 
 pub(super) async fn backup(
     _: &Service,
     caller: &Caller,
     _: BackupRbacMetaRequest,
 ) -> Answer<BackupRbacMetaResponse> {
-    let state = &caller.snapshot().state;
+    let rbac_meta = Some(aside(|| of(&caller.snapshot().state)));
+    reply(caller, BackupRbacMetaResponse { status: status::ok(), rbac_meta })
+}
+
+/// All of a state that a backup holds.
+pub fn of(state: &State) -> RbacMeta {
     let role = |name: &str| RoleEntity { name: name.to_owned(), ..RoleEntity::default() };
     let users = state.users.iter().filter(|(name, _)| &***name != ROOT);
     let roles = || state.roles.iter().filter(|(name, _)| !matches!(&***name, ADMIN | PUBLIC));
-    let meta = RbacMeta {
+    RbacMeta {
         users: users
             .map(|(name, user)| UserInfo {
                 user: name.to_string(),
                 password: user.password_hash.to_string(),
-                roles: user.roles.iter().map(|name| role(name)).collect(),
+                roles: user.roles.keys().map(|name| role(name)).collect(),
             })
             .collect(),
         roles: roles()
@@ -39,9 +44,8 @@ pub(super) async fn backup(
                 role.grants.iter().map(|(grant, grantor)| grant_entity(name, grant, grantor))
             })
             .collect(),
-        privilege_groups: groups::custom(caller).collect(),
-    };
-    reply(caller, BackupRbacMetaResponse { status: status::ok(), rbac_meta: Some(meta) })
+        privilege_groups: groups::custom(state).collect(),
+    }
 }
 
 pub(super) async fn restore(
@@ -54,7 +58,7 @@ pub(super) async fn restore(
         .roles
         .iter()
         .try_for_each(|role| name::check_role_description(&role.description))
-        .map(|()| Command::Restore(from_meta(meta)));
+        .map(|()| Command::Restore(aside(|| from_meta(meta))));
     service.change(caller, command, Some(ErrorCode::OperatePrivilegeFailure)).await
 }
 

@@ -1,12 +1,18 @@
 //! Protobuf as tonic wants it, but for one thing: a message that cannot be decoded is the caller's
-//! mistake, `INVALID_ARGUMENT`, and not `INTERNAL`, which clients retry for minutes.
+//! mistake, `INVALID_ARGUMENT`, and not `INTERNAL`, which clients retry for minutes; and a large
+//! message, as backups are, keeps no other call waiting.
 
 use std::marker::PhantomData;
 
+use bytes::Buf;
 use prost::Message;
 use tonic::Status;
-use tonic::codec::{DecodeBuf, Decoder};
-use tonic_prost::ProstEncoder;
+use tonic::codec::{DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+use super::aside;
+
+/// The bytes of a message from which on it is large.
+const LARGE: usize = 1 << 20;
 
 /// Encodes `T`, decodes `U`.
 #[derive(Debug, Clone)]
@@ -25,15 +31,32 @@ where
 {
     type Encode = T;
     type Decode = U;
-    type Encoder = ProstEncoder<T>;
+    type Encoder = PatientEncoder<T>;
     type Decoder = StrictDecoder<U>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        ProstEncoder::default()
+        PatientEncoder(PhantomData)
     }
 
     fn decoder(&mut self) -> Self::Decoder {
         StrictDecoder(PhantomData)
+    }
+}
+
+/// Encodes `T`.
+#[derive(Debug, Clone)]
+pub struct PatientEncoder<T>(PhantomData<T>);
+
+impl<T: Message> Encoder for PatientEncoder<T> {
+    type Item = T;
+    type Error = Status;
+
+    fn encode(&mut self, message: T, bytes: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        let large = message.encoded_len() >= LARGE;
+        // The message goes with it, which takes as long.
+        let mut encode =
+            move || message.encode(bytes).map_err(|e| super::status::unavailable(e.to_string()));
+        if large { aside(encode) } else { encode() }
     }
 }
 
@@ -46,6 +69,8 @@ impl<U: Message + Default> Decoder for StrictDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        U::decode(bytes).map(Some).map_err(|e| super::status::malformed(&e))
+        let large = bytes.remaining() >= LARGE;
+        let decode = || U::decode(bytes).map(Some).map_err(|e| super::status::malformed(&e));
+        if large { aside(decode) } else { decode() }
     }
 }

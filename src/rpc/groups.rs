@@ -7,6 +7,7 @@ use super::status;
 use crate::gate::Caller;
 use crate::model::command::{Command, MemberOperation};
 use crate::model::name::{self, Kind};
+use crate::model::state::State;
 
 pub(super) async fn create(
     service: &Service,
@@ -55,13 +56,13 @@ pub(super) async fn list(
         group_name: name.to_owned(),
         privileges: members.iter().map(|p| PrivilegeEntity { name: p.name().to_owned() }).collect(),
     });
-    let privilege_groups = custom(caller).chain(built_in).collect();
+    let privilege_groups = custom(&caller.snapshot().state).chain(built_in).collect();
     reply(caller, ListPrivilegeGroupsResponse { status: status::ok(), privilege_groups })
 }
 
 /// The custom groups in byte order.
-pub(super) fn custom(caller: &Caller) -> impl Iterator<Item = PrivilegeGroupInfo> {
-    caller.snapshot().state.groups.iter().map(|(name, group)| PrivilegeGroupInfo {
+pub(super) fn custom(state: &State) -> impl Iterator<Item = PrivilegeGroupInfo> {
+    state.groups.iter().map(|(name, group)| PrivilegeGroupInfo {
         group_name: name.to_string(),
         privileges: group
             .privileges

@@ -13,7 +13,18 @@ pub mod status;
 mod system;
 mod users;
 
+pub use backup::of as backup_of;
 pub use service::{Behind, Service};
+
+/// Does what takes long where no other call waits for it.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    let flavor = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    match flavor {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // There is nobody else.
+        _ => work(),
+    }
+}
 
 /// The generated messages and services.
 #[expect(

@@ -85,7 +85,7 @@ pub(super) async fn select(
 }
 
 fn role_result((name, role): (&Name, &Role), with_users: bool) -> RoleResult {
-    let mut users: Vec<_> = if with_users { role.users.iter().collect() } else { Vec::new() };
+    let mut users: Vec<_> = if with_users { role.users.keys().collect() } else { Vec::new() };
     // Milvus lists them by storage key, `<user>/<role>`: `a-b` and `a.b` come before `a`.
     users.sort_by_cached_key(|user| format!("{user}/"));
     RoleResult {

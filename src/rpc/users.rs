@@ -111,7 +111,7 @@ pub(super) async fn select(
 
 fn user_result((name, user): (&Name, &User), with_roles: bool) -> UserResult {
     let role = |name: &Name| RoleEntity { name: name.to_string(), ..RoleEntity::default() };
-    let roles = if with_roles { user.roles.iter().map(role).collect() } else { Vec::new() };
+    let roles = if with_roles { user.roles.keys().map(role).collect() } else { Vec::new() };
     UserResult {
         user: Some(UserEntity { name: name.to_string() }),
         roles,

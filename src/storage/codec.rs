@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::StoreError;
+use crate::model::names::Names;
 use crate::model::privilege::ObjectType;
-use crate::model::state::{Change, Database, Grant, Group, Name};
+use crate::model::state::{Change, Database, Grant, Group};
 
 /// The format of every value; a value of another one is refused.
 const VERSION: u8 = 1;
@@ -134,29 +135,28 @@ fn damaged(what: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged(what.to_string())
 }
 
-/// The change that wrote the record.
+/// The change that wrote the record, its names out of the pool.
 ///
 /// # Errors
 /// The bytes are not those of a record that this version writes.
-pub fn decode(key: &[u8], value: &[u8]) -> Result<Change, StoreError> {
+pub fn decode(key: &[u8], value: &[u8], names: &mut Names) -> Result<Change, StoreError> {
     let (tag, parts) = split_key(key)?;
-    let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
     Ok(match (tag, parts.as_slice()) {
         (USER, [name]) => {
             let UserRecord { password_hash, description } = record(value)?;
             Change::PutUser {
-                name: (*name).into(),
+                name: names.name(name),
                 password_hash: password_hash.into(),
-                description: description.into(),
+                description: names.name(&description),
             }
         }
         (ROLE, [name]) => {
             let RoleRecord { description } = record(value)?;
-            Change::PutRole { name: (*name).into(), description: description.into() }
+            Change::PutRole { name: names.name(name), description: names.name(&description) }
         }
         (BINDING, [user, role]) => {
             let BindingRecord {} = record(value)?;
-            Change::Bind { user: (*user).into(), role: (*role).into() }
+            Change::Bind { user: names.name(user), role: names.name(role) }
         }
         (GRANT, [role, object_type, database, object, privilege]) => {
             let GrantRecord { grantor } = record(value)?;
@@ -164,15 +164,15 @@ pub fn decode(key: &[u8], value: &[u8]) -> Result<Change, StoreError> {
                 .ok_or_else(|| damaged(format_args!("object type `{object_type}`")))?;
             let grant = Grant {
                 object_type,
-                database: (*database).into(),
-                object: (*object).into(),
-                privilege: (*privilege).into(),
+                database: names.name(database),
+                object: names.name(object),
+                privilege: names.name(privilege),
             };
-            Change::Grant { role: (*role).into(), grant, grantor: grantor.into() }
+            Change::Grant { role: names.name(role), grant, grantor: names.name(&grantor) }
         }
         (GROUP, [name]) => {
             let GroupRecord { privileges } = record(value)?;
-            let privileges = privileges.into_iter().map(Name::from).collect();
+            let privileges = privileges.iter().map(|name| names.name(name)).collect();
             Change::PutGroup { name: (*name).into(), group: Group { privileges } }
         }
         (DATABASE, [name]) => {
@@ -192,14 +192,14 @@ fn record<M: Message + Default>(value: &[u8]) -> Result<M, StoreError> {
     }
 }
 
-fn split_key(key: &[u8]) -> Result<(u8, Vec<String>), StoreError> {
+fn split_key(key: &[u8]) -> Result<(u8, Vec<&str>), StoreError> {
     let cut = || damaged(format_args!("key {key:02x?}"));
     let (&tag, mut rest) = key.split_first().ok_or_else(cut)?;
-    let mut parts = Vec::new();
+    let mut parts = Vec::with_capacity(5);
     while let Some((length, tail)) = rest.split_first_chunk::<2>() {
         let (part, tail) =
             tail.split_at_checked(u16::from_be_bytes(*length).into()).ok_or_else(cut)?;
-        parts.push(std::str::from_utf8(part).map_err(|_| cut())?.to_owned());
+        parts.push(std::str::from_utf8(part).map_err(|_| cut())?);
         rest = tail;
     }
     if rest.is_empty() { Ok((tag, parts)) } else { Err(cut()) }

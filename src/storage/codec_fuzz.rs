@@ -2,7 +2,14 @@
 //! one that is written again. Ordinary tests, and targets for fuzzers:
 //! `cargo bolero test storage::codec_fuzz::records_are_read_or_refused`.
 
-use super::codec::{Entry, decode, encode};
+use super::StoreError;
+use super::codec::{self, Entry, encode};
+use crate::model::names::Names;
+use crate::model::state::Change;
+
+fn decode(key: &[u8], value: &[u8]) -> Result<Change, StoreError> {
+    codec::decode(key, value, &mut Names::default())
+}
 
 /// Reads a record; what it says must survive being written and read again.
 fn check(key: &[u8], value: &[u8]) -> bool {

@@ -59,6 +59,10 @@ fn grant(object: &str) -> Grant {
     }
 }
 
+fn grant_of_group() -> Grant {
+    Grant { privilege: "PrivilegeGroupg".into(), ..grant("c") }
+}
+
 fn one_of_each() -> Vec<Change> {
     let database = Database { id: 7, created: 8, properties: [("k".into(), "v".into())].into() };
     let group = Group { privileges: ["Query", "Search"].into_iter().map(Name::from).collect() };
@@ -68,6 +72,7 @@ fn one_of_each() -> Vec<Change> {
         Change::Bind { user: "u".into(), role: "r".into() },
         Change::Grant { role: "r".into(), grant: grant("c"), grantor: "root".into() },
         Change::PutGroup { name: "g".into(), group },
+        Change::Grant { role: "r".into(), grant: grant_of_group(), grantor: "root".into() },
         Change::PutDatabase { name: "d".into(), database },
     ]
 }
@@ -96,6 +101,7 @@ fn removes_what_was_deleted<S: Subject>(folder: &Path) {
     store.commit(&batch(0, one_of_each())).unwrap();
     let deletions = vec![
         Change::Revoke { role: "r".into(), grant: grant("c") },
+        Change::Revoke { role: "r".into(), grant: grant_of_group() },
         Change::Unbind { user: "u".into(), role: "r".into() },
         Change::DeleteUser { name: "u".into() },
         Change::DeleteRole { name: "r".into() },

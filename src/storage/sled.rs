@@ -29,7 +29,7 @@ use self::head::{Head, Note};
 use self::rouse::Rouser;
 use self::seal::{Commit, Sum};
 use super::{Batch, Loaded, Store, StoreError, codec, random_id};
-use crate::model::state::State;
+use crate::model::load::Loader;
 
 /// State is read from memory after the start, so a small cache is enough.
 const CACHE_BYTES: u64 = 32 << 20;
@@ -152,7 +152,7 @@ impl SledStore {
     }
 
     fn read(&self) -> Result<Loaded, StoreError> {
-        let (mut state, mut sum) = (State::default(), Sum::default());
+        let (mut loader, mut sum) = (Loader::default(), Sum::default());
         for entry in self.db()?.iter() {
             let (key, value) = entry.map_err(|e| read_error(&e))?;
             if key.first() == Some(&0) {
@@ -162,7 +162,8 @@ impl SledStore {
             if sum.records > self.last.sum.records {
                 return Err(damaged("there are more records than were committed"));
             }
-            state.apply(&codec::decode(&key, &value)?).map_err(damaged)?;
+            let record = codec::decode(&key, &value, &mut loader.names)?;
+            loader.add(record).map_err(damaged)?;
         }
         // INVARIANT: what is served is what was committed, all of it and nothing else. Defended by
         // `tests/it/damage.rs`.
@@ -170,7 +171,8 @@ impl SledStore {
             return Err(damaged("the records do not add up to what was committed"));
         }
         let revision = self.last.revision;
-        Ok(Loaded { state, revision, batch: (revision > 0).then_some(self.last.batch) })
+        let batch = (revision > 0).then_some(self.last.batch);
+        Ok(Loaded { state: loader.state(), revision, batch })
     }
 }
 

@@ -72,7 +72,7 @@ fn the_domain_knows_no_wire_no_store_no_runtime_and_no_clock() {
         "crate::storage",
         "crate::app",
     ];
-    forbid(&["model/", "authz.rs"], &words);
+    forbid(&["model/", "authz"], &words);
     forbid(&["model/"], &["crate::authz"]);
 }
 

@@ -221,7 +221,7 @@ fn check(document: &Document) -> Result<Vec<String>, String> {
     for (forms, expected) in [(&document.allowed, true), (&document.refused, false)] {
         for call in forms.iter().map(CallForm::calls).collect::<Result<Vec<_>, _>>()?.concat() {
             call.check()?;
-            let product = product::allows(&policy, &world.state, &call);
+            let product = product::allows(&policy, &call);
             let oracle = world.oracle.allows(&call);
             if (product, oracle) != (expected, expected) {
                 wrong.push(format!(

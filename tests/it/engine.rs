@@ -285,3 +285,17 @@ async fn a_revision_is_waited_for() {
     engine.execute(create("a")).await.unwrap();
     assert_eq!(waiting.await.unwrap(), Ok(()));
 }
+
+/// What is gone from a state is let go by the writer, not by a call that happens to be the last.
+#[tokio::test]
+async fn who_reads_a_past_state_is_never_the_last_to_hold_it() {
+    let store = Faulty::new();
+    let (engine, _writer) = start(&store);
+    let snapshot = engine.snapshot();
+    let past = Arc::downgrade(&snapshot);
+    engine.execute(create("a")).await.unwrap();
+    drop(snapshot);
+    assert!(past.upgrade().is_some(), "let go by its reader");
+    engine.execute(create("b")).await.unwrap();
+    assert!(past.upgrade().is_none(), "never let go");
+}

@@ -170,7 +170,7 @@ pub(crate) fn list_users(state: &State) -> Vec<UserRow> {
         name: name.to_string(),
         hash: user.password_hash.to_string(),
         description: user.description.to_string(),
-        roles: texts(&user.roles).collect(),
+        roles: texts(user.roles.keys()).collect(),
     });
     rows.collect()
 }
@@ -179,7 +179,7 @@ pub(crate) fn list_roles(state: &State) -> Vec<RoleRow> {
     let rows = state.roles.iter().map(|(name, role)| RoleRow {
         name: name.to_string(),
         description: role.description.to_string(),
-        users: texts(&role.users).collect(),
+        users: texts(role.users.keys()).collect(),
     });
     rows.collect()
 }
@@ -216,7 +216,7 @@ pub(crate) fn select_grant(
 }
 
 /// The product's decision.
-pub(crate) fn allows(policy: &Policy, state: &State, call: &Call<'_>) -> bool {
+pub(crate) fn allows(policy: &Policy, call: &Call<'_>) -> bool {
     let object = match call.on {
         On::Collection(name) => Object::Collection(name),
         On::Global(collection) => Object::Global { collection },
@@ -224,5 +224,5 @@ pub(crate) fn allows(policy: &Policy, state: &State, call: &Call<'_>) -> bool {
     };
     let privilege = Privilege::named(call.privilege).unwrap();
     let query = Query { user: call.user, privilege, database: call.database, object };
-    policy.decide(state, &query).is_allowed()
+    policy.decide(&query).is_allowed()
 }

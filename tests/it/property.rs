@@ -10,6 +10,7 @@ use milvus_rbac::engine::{Engine, WriterThread};
 use milvus_rbac::model::builtin::BuiltInGroups;
 use milvus_rbac::model::command::{Command, Rules};
 use milvus_rbac::model::error::Error;
+use milvus_rbac::model::privilege::Privilege;
 use milvus_rbac::model::state::State;
 use milvus_rbac::storage::memory::MemoryStore;
 use milvus_rbac::storage::sled::SledStore;
@@ -170,7 +171,7 @@ fn compare(product: &Product, oracle: &Oracle, privileges: &[&'static str]) -> T
     let snapshot = product.engine.snapshot();
     compare_listings(&snapshot.state, oracle)?;
     for call in calls(privileges) {
-        let allowed = product::allows(&snapshot.policy, &snapshot.state, &call);
+        let allowed = product::allows(&snapshot.policy, &call);
         prop_assert_eq!(allowed, oracle.allows(&call), "{:?}", call);
     }
     Ok(())
@@ -217,9 +218,15 @@ fn updates_the_policy_as_compiled(steps: &[Step]) -> TestCaseResult {
         }
         let compiled = Policy::compile(&snapshot.state, &groups);
         for call in calls(&["Search", "DescribeAlias", "FlushAll", "SelectUser"]) {
-            let updated = product::allows(&snapshot.policy, &snapshot.state, &call);
-            let expected = product::allows(&compiled, &snapshot.state, &call);
+            let updated = product::allows(&snapshot.policy, &call);
+            let expected = product::allows(&compiled, &call);
             prop_assert_eq!(updated, expected, "{:?} after {:?}", call, ops);
+        }
+        for (user, privilege) in USERS.iter().flat_map(|user| ASKED.map(|p| (*user, p))) {
+            let privilege = Privilege::named(privilege).unwrap();
+            let updated = snapshot.policy.decide_anywhere(user, &[privilege]);
+            let expected = compiled.decide_anywhere(user, &[privilege]);
+            prop_assert_eq!(updated, expected, "{} {:?} after {:?}", user, privilege, ops);
         }
     }
     Ok(())

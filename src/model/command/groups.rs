@@ -5,7 +5,7 @@ use imbl::OrdSet;
 use super::{MemberOperation, level_of};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::name::MAX_RECORD;
-use crate::model::privilege::{GROUP_PREFIX, is_defined};
+use crate::model::privilege::is_defined;
 use crate::model::state::{Change, Group, Name, State};
 
 pub(super) fn create(state: &State, name: &str) -> Result<Vec<Change>, Error> {
@@ -29,12 +29,7 @@ pub(super) fn drop(state: &State, name: &str) -> Result<Vec<Change>, Error> {
     let Some((name, _)) = state.groups.get_key_value(name) else {
         return Ok(Vec::new());
     };
-    let stored = format!("{GROUP_PREFIX}{name}");
-    let user = state
-        .roles
-        .iter()
-        .find(|(_, role)| role.grants.keys().any(|grant| *grant.privilege == *stored));
-    if let Some((role, _)) = user {
+    if let Some(role) = state.roles_using(name).next() {
         return Err(Error::invalid(format_args!(
             "privilege group [{name}] is used by role [{role}], Use REVOKE API to revoke it first"
         )));

@@ -61,7 +61,7 @@ pub(super) fn drop(state: &State, name: &str, force: bool) -> Result<Vec<Change>
     let revoke = |grant: &Grant| Change::Revoke { role: name.clone(), grant: grant.clone() };
     let unbind = |user: &Name| Change::Unbind { user: user.clone(), role: name.clone() };
     let mut changes: Vec<_> = role.grants.keys().map(revoke).collect();
-    changes.extend(role.users.iter().map(unbind));
+    changes.extend(role.users.keys().map(unbind));
     changes.push(Change::DeleteRole { name: name.clone() });
     Ok(changes)
 }
@@ -82,7 +82,7 @@ pub(super) fn operate(
         return Err(Error::invalid(format_args!("user \"{user}\" not found"))
             .context("failed to check if operate user role"));
     }
-    let bound = found.filter(|(_, u)| u.roles.contains(role));
+    let bound = found.filter(|(_, u)| u.roles.contains_key(role));
     match operation {
         None => Err(Error::verbatim(ErrorKind::Unclassified, "invalid operate user role type")),
         Some(MemberOperation::Add) => Ok(found

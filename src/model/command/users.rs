@@ -81,7 +81,7 @@ pub(super) fn delete(state: &State, name: &str) -> Result<Vec<Change>, Error> {
         return Ok(Vec::new());
     };
     let unbind = |role: &Name| Change::Unbind { user: name.clone(), role: role.clone() };
-    let mut changes: Vec<_> = user.roles.iter().map(unbind).collect();
+    let mut changes: Vec<_> = user.roles.keys().map(unbind).collect();
     changes.push(Change::DeleteUser { name: name.clone() });
     Ok(changes)
 }
