@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use crate::KIB;
-use crate::child::Child;
-use crate::load::{self, Call, Connection};
+use crate::gate;
+use crate::shared::child::Child;
+use crate::shared::load::{self, Connection};
 
 pub(crate) const CONNECTIONS: u64 = 1_000;
 
@@ -15,7 +16,7 @@ pub(crate) struct Memory {
 }
 
 pub(crate) fn measure(process: &Child, address: SocketAddr) -> Memory {
-    let query = Call::query(KIB);
+    let query = gate::query(KIB);
     // The first call makes what all share.
     load::on_this_thread(async { query.make(&Connection::open(address).await).await });
     let before = process.memory();

@@ -4,8 +4,8 @@
 //! `cargo bench --bench forward`; with `-- --help` it tells its options. What belongs where:
 //!
 //! * `upstream`: the upstream, in a thread of this process
-//! * `load`: the load, from another thread, and what it measures
-//! * `child`: processes, their addresses, and what they use of the machine
+//! * `shared`: the load, from another thread, and what it measures; processes, and what they use of
+//!   the machine
 //! * `nginx`, `gate`: what stands between
 //! * `idle`: what a connection costs that does nothing
 //! * `report`: medians and tables
@@ -17,12 +17,12 @@
     reason = "a benchmark that cannot go on fails"
 )]
 
-mod child;
 mod gate;
 mod idle;
-mod load;
 mod nginx;
 mod report;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -30,9 +30,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use child::Child;
-use load::{Call, Load};
 use report::Row;
+use shared::child::Child;
+use shared::load::{self, Calls, Load};
 
 /// What forwarding costs.
 #[derive(Parser)]
@@ -96,15 +96,15 @@ fn main() {
         idle::measure(&process, address)
     });
 
-    let query = Call::query(KIB);
-    let insert = Call::insert(LARGE_MIB << 20);
+    let query = Calls::from(gate::query(KIB));
+    let insert = Calls::from(gate::insert(LARGE_MIB << 20));
     let time = Duration::from_secs_f64(options.seconds);
     let mut rows: Vec<Row> = subjects.iter().map(|subject| Row::new(subject.name)).collect();
     for _ in 0..options.rounds {
         for (subject, row) in subjects.iter().zip(&mut rows) {
             let process = subject.process.as_ref();
             let run =
-                |load: &Load, call, time| load::run(subject.address, process, load, call, time);
+                |load: &Load, calls, time| load::run(subject.address, process, load, calls, time);
             row.small.push(run(&SMALL, &query, time));
             row.alone.push(run(&ALONE, &query, time / 3));
             row.large.push(run(&LARGE, &insert, time));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::idle::{self, Memory};
-use crate::load::Figures;
+use crate::shared::load::Figures;
 use crate::{ALONE, KIB, LARGE, LARGE_MIB, SMALL};
 
 /// What was seen of one subject, round by round.
@@ -87,7 +87,7 @@ fn calls(row: &Row) -> f64 {
 }
 
 fn mib(row: &Row) -> f64 {
-    median(&row.large, |f| f.mib_per_second)
+    median(&row.large, |f| f.calls_per_second * LARGE_MIB as f64)
 }
 
 fn median(rounds: &[Figures], figure: impl Fn(&Figures) -> f64) -> f64 {

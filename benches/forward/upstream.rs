@@ -9,7 +9,8 @@ use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{KIB, load};
+use crate::KIB;
+use crate::shared::load;
 
 /// Starts it in a thread of its own.
 pub(crate) fn start() -> SocketAddr {

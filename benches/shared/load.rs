@@ -1,7 +1,7 @@
 //! The load: a fixed number of calls that are always under way, from one thread, since what it
 //! takes of the machine is missing elsewhere.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,18 +10,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
-use http::{HeaderMap, Method, Request, Version};
-use milvus_rbac::rpc::proto::service::{InsertRequest, QueryRequest};
+use http::{Method, Request, Version};
 use prost::Message;
 use tokio::net::TcpStream;
 
-use crate::child::Child;
-use crate::gate;
+use super::child::Child;
 
 /// HTTP/2's window for a stream, here and at the upstream.
 pub(crate) const WINDOW: u32 = 1 << 20;
 /// What is not counted at the beginning.
 const WARM_UP: Duration = Duration::from_millis(300);
+
+const STATUS: &str = "grpc-status";
 
 /// How many calls are under way.
 pub(crate) struct Load {
@@ -36,10 +36,31 @@ pub(crate) struct Call {
     frame: Bytes,
 }
 
+/// Calls that are made one after the other, and then again from the first.
+pub(crate) struct Calls {
+    calls: Vec<Call>,
+    next: Cell<usize>,
+}
+
+impl Calls {
+    pub(crate) fn new(calls: Vec<Call>) -> Self {
+        Self { calls, next: Cell::new(0) }
+    }
+
+    fn next(&self) -> &Call {
+        &self.calls[self.next.replace(self.next.get() + 1) % self.calls.len()]
+    }
+}
+
+impl From<Call> for Calls {
+    fn from(call: Call) -> Self {
+        Self::new(vec![call])
+    }
+}
+
 /// What was seen.
 pub(crate) struct Figures {
     pub(crate) calls_per_second: f64,
-    pub(crate) mib_per_second: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
     /// Processor time of what stands between, for each call.
@@ -47,23 +68,14 @@ pub(crate) struct Figures {
 }
 
 impl Call {
-    /// Any call of Milvus.
-    pub(crate) fn new(method: &'static str, login: &str, message: &impl Message) -> Self {
-        Self { method, login: STANDARD.encode(login), frame: frame(message, 0) }
-    }
-
-    pub(crate) fn query(size: usize) -> Self {
-        let collection_name = gate::collection(0);
-        let message = QueryRequest { collection_name, ..Default::default() };
-        let frame = frame(&message, size);
-        Self { method: "Query", login: STANDARD.encode(gate::LOGIN), frame }
-    }
-
-    pub(crate) fn insert(size: usize) -> Self {
-        let collection_name = gate::collection(0);
-        let message = InsertRequest { collection_name, ..Default::default() };
-        let frame = frame(&message, size);
-        Self { method: "Insert", login: STANDARD.encode(gate::LOGIN), frame }
+    /// A call of Milvus, whose message is made as large as `size`.
+    pub(crate) fn new(
+        method: &'static str,
+        login: &str,
+        message: &impl Message,
+        size: usize,
+    ) -> Self {
+        Self { method, login: STANDARD.encode(login), frame: frame(message, size) }
     }
 
     fn request(&self, address: SocketAddr) -> Request<()> {
@@ -79,8 +91,15 @@ impl Call {
             .unwrap()
     }
 
-    /// Makes the call; returns the frame of the answer.
+    /// Makes the call, which must succeed; returns the frame of the answer.
     pub(crate) async fn make(&self, connection: &Connection) -> Bytes {
+        let (frame, status) = self.send(connection).await;
+        assert_eq!(status, "0", "{}", self.method);
+        frame
+    }
+
+    /// Makes the call; returns the frame and the status of the answer.
+    pub(crate) async fn send(&self, connection: &Connection) -> (Bytes, String) {
         let mut sender = connection.sender.clone().ready().await.unwrap();
         let (answer, mut sending) =
             sender.send_request(self.request(connection.to), false).unwrap();
@@ -93,10 +112,8 @@ impl Call {
             frame = if frame.is_empty() { data } else { [frame, data].concat().into() };
         }
         let trailers = body.trailers().await.unwrap().unwrap_or_default();
-        let status = |headers: &HeaderMap| headers.get("grpc-status").cloned();
-        let status = status(&trailers).or(status(&head.headers));
-        assert!(status.is_some_and(|s| s == "0"), "{}: {head:?} {trailers:?}", self.method);
-        frame
+        let status = trailers.get(STATUS).or(head.headers.get(STATUS)).unwrap();
+        (frame, status.to_str().unwrap().to_owned())
     }
 }
 
@@ -136,7 +153,7 @@ pub(crate) fn run(
     address: SocketAddr,
     process: Option<&Child>,
     load: &Load,
-    call: &Call,
+    calls: &Calls,
     time: Duration,
 ) -> Figures {
     let start = Instant::now() + WARM_UP;
@@ -148,6 +165,7 @@ pub(crate) fn run(
             if began >= end {
                 break;
             }
+            let call = calls.next();
             call.make(&connection).await;
             let ended = Instant::now();
             if ended >= start && ended < end {
@@ -172,14 +190,13 @@ pub(crate) fn run(
     let mut latencies = latencies.take();
     assert!(!latencies.is_empty(), "no call ended in {time:?}");
     latencies.sort_unstable();
-    let calls = latencies.len();
-    let calls_per_second = calls as f64 / time.as_secs_f64();
+    let count = latencies.len();
+    let calls_per_second = count as f64 / time.as_secs_f64();
     Figures {
         calls_per_second,
-        mib_per_second: calls_per_second * call.frame.len() as f64 / f64::from(1 << 20),
-        p50: latencies[calls / 2],
-        p99: latencies[calls * 99 / 100],
-        processor: processor.div_f64(calls as f64),
+        p50: latencies[count / 2],
+        p99: latencies[count * 99 / 100],
+        processor: processor.div_f64(count as f64),
     }
 }
 

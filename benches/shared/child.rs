@@ -17,10 +17,6 @@ impl Child {
         Self { process, _folder: folder }
     }
 
-    pub(crate) fn inner(&mut self) -> &mut std::process::Child {
-        &mut self.process
-    }
-
     /// Processor time so far, that of its children included.
     pub(crate) fn processor_time(&self) -> Duration {
         let id = self.process.id();
