@@ -4,6 +4,7 @@
 //! * `architecture`: the directions between the rooms
 //! * `engine`: the single writer over a store that fails as told
 //! * `crash`, `durability`: kill -9 under load; a sync for each commit
+//! * `linear`: concurrent calls, and whether an order explains their answers
 //! * `lifecycle`: starting, stopping, ports, configuration
 //! * `login`: what a refused login tells, and what ends one
 //! * `in_force`: acknowledged changes decide the next call, and those under way
@@ -32,6 +33,7 @@ mod engine;
 mod ext_authz;
 mod in_force;
 mod lifecycle;
+mod linear;
 mod login;
 mod oracle;
 mod product;
