@@ -17,6 +17,8 @@ mod forward;
 mod frame;
 mod gather;
 mod guard;
+#[cfg(test)]
+mod header_fuzz;
 mod identity;
 mod methods;
 mod outline;

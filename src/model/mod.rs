@@ -6,6 +6,8 @@ pub mod command;
 pub mod error;
 pub mod grants;
 pub mod name;
+#[cfg(test)]
+mod name_fuzz;
 pub mod privilege;
 pub mod restore;
 pub mod state;

@@ -3,6 +3,8 @@
 
 mod actions;
 mod body;
+#[cfg(test)]
+mod body_fuzz;
 mod call;
 mod data;
 mod envelope;
