@@ -1,6 +1,8 @@
 //! Ports: accepting connections, serving HTTP/1.1 and HTTP/2 on them, and letting go of them.
 
 mod late;
+#[cfg(test)]
+mod late_fuzz;
 
 use std::io;
 use std::pin::pin;
@@ -127,8 +129,12 @@ async fn spoken(stream: &TcpStream) -> Version {
     }
 }
 
-type Connection =
-    auto::Connection<'static, TokioIo<Punctual>, TowerToHyperService<Router>, TokioExecutor>;
+type Connection = auto::Connection<
+    'static,
+    TokioIo<Punctual<TcpStream>>,
+    TowerToHyperService<Router>,
+    TokioExecutor,
+>;
 
 fn connection(
     stream: TcpStream,

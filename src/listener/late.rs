@@ -12,7 +12,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// Bytes that are read at a time, once frames may be late.
@@ -26,8 +25,8 @@ const ACK: u8 = 1;
 
 /// A connection without the frames that its client sends too late.
 #[derive(Debug)]
-pub(super) struct Punctual {
-    stream: TcpStream,
+pub(super) struct Punctual<S> {
+    stream: S,
     stopping: watch::Receiver<bool>,
     /// None for HTTP/1.
     frames: Option<Frames>,
@@ -35,17 +34,13 @@ pub(super) struct Punctual {
     kept: BytesMut,
 }
 
-impl Punctual {
-    pub(super) fn http1(stream: TcpStream, stopping: watch::Receiver<bool>) -> Self {
+impl<S> Punctual<S> {
+    pub(super) fn http1(stream: S, stopping: watch::Receiver<bool>) -> Self {
         Self { stream, stopping, frames: None, kept: BytesMut::new() }
     }
 
     /// The connection has yet to give its preface, of that length.
-    pub(super) fn http2(
-        stream: TcpStream,
-        stopping: watch::Receiver<bool>,
-        preface: usize,
-    ) -> Self {
+    pub(super) fn http2(stream: S, stopping: watch::Receiver<bool>, preface: usize) -> Self {
         Self { frames: Some(Frames::after(preface)), ..Self::http1(stream, stopping) }
     }
 }
@@ -111,7 +106,7 @@ impl Frames {
     }
 }
 
-impl AsyncRead for Punctual {
+impl<S: AsyncRead + Unpin> AsyncRead for Punctual<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -144,7 +139,7 @@ impl AsyncRead for Punctual {
     }
 }
 
-impl AsyncWrite for Punctual {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Punctual<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
