@@ -8,11 +8,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
+
+use super::places::Seat;
 
 /// Bytes that are read at a time, once frames may be late.
 const CHUNK: usize = 16 << 10;
@@ -28,6 +31,7 @@ const ACK: u8 = 1;
 pub(super) struct Punctual<S> {
     stream: S,
     stopping: watch::Receiver<bool>,
+    seat: Arc<Seat>,
     /// None for HTTP/1.
     frames: Option<Frames>,
     /// What was read and not yet asked for, none before frames may be late.
@@ -35,13 +39,18 @@ pub(super) struct Punctual<S> {
 }
 
 impl<S> Punctual<S> {
-    pub(super) fn http1(stream: S, stopping: watch::Receiver<bool>) -> Self {
-        Self { stream, stopping, frames: None, kept: BytesMut::new() }
+    pub(super) fn http1(stream: S, stopping: watch::Receiver<bool>, seat: Arc<Seat>) -> Self {
+        Self { stream, stopping, seat, frames: None, kept: BytesMut::new() }
     }
 
     /// The connection has yet to give its preface, of that length.
-    pub(super) fn http2(stream: S, stopping: watch::Receiver<bool>, preface: usize) -> Self {
-        Self { frames: Some(Frames::after(preface)), ..Self::http1(stream, stopping) }
+    pub(super) fn http2(
+        stream: S,
+        stopping: watch::Receiver<bool>,
+        seat: Arc<Seat>,
+        preface: usize,
+    ) -> Self {
+        Self { frames: Some(Frames::after(preface)), ..Self::http1(stream, stopping, seat) }
     }
 }
 
@@ -112,11 +121,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Punctual<S> {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, stopping, frames, kept } = self.get_mut();
-        let Some(frames) = frames else { return Pin::new(stream).poll_read(cx, out) };
+        let Self { stream, stopping, seat, frames, kept } = self.get_mut();
+        let Some(frames) = frames else {
+            ready!(Pin::new(stream).poll_read(cx, out))?;
+            seat.moved();
+            return Poll::Ready(Ok(()));
+        };
         if frames.last.is_none() {
             let before = out.filled().len();
             ready!(Pin::new(&mut *stream).poll_read(cx, out))?;
+            seat.moved();
             let came = out.filled().get(before..).unwrap_or_default();
             let stopping = *stopping.borrow();
             let followed = frames.follow(came, stopping, |_| {});
@@ -129,6 +143,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Punctual<S> {
             let mut chunk = [0; CHUNK];
             let mut chunk = ReadBuf::new(&mut chunk);
             ready!(Pin::new(&mut *stream).poll_read(cx, &mut chunk))?;
+            seat.moved();
             if chunk.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
@@ -145,7 +160,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Punctual<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
+        this.seat.moved();
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -153,7 +171,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Punctual<S> {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bytes)
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, bytes))?;
+        this.seat.moved();
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

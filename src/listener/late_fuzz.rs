@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 
 use super::PREFACE;
 use super::late::Punctual;
+use super::places::Seat;
 
 /// Bytes that come in pieces of these sizes, over and over.
 struct Pieces<'a> {
@@ -35,7 +37,7 @@ impl AsyncRead for Pieces<'_> {
 fn through(bytes: &[u8], stopping: bool, come: &[u8], taken: &[u8]) -> Vec<u8> {
     let pieces = Pieces { left: bytes, sizes: come.iter().cycle() };
     let (_stop, stopping) = watch::channel(stopping);
-    let mut stream = Punctual::http2(pieces, stopping, PREFACE.len());
+    let mut stream = Punctual::http2(pieces, stopping, Arc::new(Seat::new()), PREFACE.len());
     let mut context = Context::from_waker(Waker::noop());
     let (mut all, mut sizes) = (Vec::new(), taken.iter().cycle());
     loop {
