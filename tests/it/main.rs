@@ -14,6 +14,7 @@
 //! * `rest`: REST v2: what the routes answer, what is refused and how, and broken HTTP
 //! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
+//! * `overload`: more of everything than can be served
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
 //! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
@@ -36,6 +37,7 @@ mod lifecycle;
 mod linear;
 mod login;
 mod oracle;
+mod overload;
 mod product;
 mod property;
 mod rest;
