@@ -1,7 +1,12 @@
 //! Answers as they leave: held within bounds until their readers have taken them.
 
-use axum::body::Body;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, HttpBody};
 use axum::response::Response;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tonic::Status;
 
@@ -23,21 +28,41 @@ impl Gate {
         room.add(bytes.len()).map_err(|_| {
             status::overloaded("too many answers are not taken yet, try again later")
         })?;
-        let body = Full::new(bytes).with_trailers(async move { trailers.map(Ok) });
+        let whole = Full::new(bytes);
+        let body = match trailers {
+            None => Body::new(whole),
+            Some(trailers) => Body::new(whole.with_trailers(async move { Some(Ok(trailers)) })),
+        };
         Ok(Response::from_parts(parts, keeping(body, room)))
     }
 }
 
-/// A body that keeps something until it ends.
-pub(super) fn keeping<B, T>(body: B, kept: T) -> Body
-where
-    B: http_body::Body<Data = bytes::Bytes, Error: std::error::Error + Send + Sync>
-        + Send
-        + 'static,
-    T: Send + 'static,
-{
-    Body::new(body.map_frame(move |frame| {
-        let _kept = &kept;
-        frame
-    }))
+/// A body that keeps something until it is dropped.
+pub(super) fn keeping<T: Send + Unpin + 'static>(body: Body, kept: T) -> Body {
+    Body::new(Keeping { body, _kept: kept })
+}
+
+struct Keeping<T> {
+    body: Body,
+    _kept: T,
+}
+
+impl<T: Unpin> HttpBody for Keeping<T> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
