@@ -44,6 +44,8 @@ async fn remembered_logins_are_left_alone() {
                         refused += 1;
                         tokio::time::sleep(Duration::from_millis(500)).await;
                     }
+                    // Where all cores are busy, hashing comes last, and its callers give up.
+                    Code::Cancelled => {}
                     other => panic!("{other:?}"),
                 }
             }
