@@ -1,7 +1,11 @@
 //! Ports: accepting connections, serving HTTP/1.1 and HTTP/2 on them, and letting go of them.
 
 mod late;
+#[cfg(test)]
+mod late_fuzz;
+mod places;
 
+use std::fmt::Display;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,16 +15,23 @@ use axum::Router;
 use http::Version;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tower::Service as _;
 use tracing::{debug, warn};
 
 use late::Punctual;
+use places::{Place, Places, Seat};
 
-/// Connections at a time; more wait to be accepted.
-const CONNECTIONS: usize = 10_000;
+/// Connections at a time. For more, those that have been silent longest make room.
+const CONNECTIONS: u32 = 10_000;
+/// Files that are open beside the connections of clients.
+const OTHER_FILES: u64 = 256;
+/// How long a connection may take to end that makes room for others.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
 /// Calls at a time on one connection.
 const STREAMS: u32 = 256;
 /// The largest frame that a client may send: large requests cost less in few frames.
@@ -63,36 +74,21 @@ impl Port {
         mut stop: watch::Receiver<bool>,
         grace: Duration,
     ) -> bool {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let graceful = GracefulShutdown::new();
+        let places = Places::new(connections());
         let stopping = stop.clone();
         let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
         loop {
             let next = async {
-                let place = places.clone().acquire_owned().await;
-                (self.0.accept().await, place)
+                let (stream, _) = self.0.accept().await?;
+                Ok::<_, io::Error>((stream, places.take().await))
             };
             tokio::select! {
                 _ = &mut stopped => break,
-                (accepted, place) = next => match accepted {
-                    Ok((stream, _)) => {
-                        let (app, watcher) = (app.clone(), graceful.watcher());
-                        let mut stopping = stopping.clone();
-                        tokio::spawn(async move {
-                            // Those who have said nothing have nothing to wait for.
-                            let said = tokio::select! {
-                                biased;
-                                said = tokio::time::timeout(HEAD_TIME, spoken(&stream)) => said.ok(),
-                                _ = stopping.wait_for(|stop| *stop) => None,
-                            };
-                            let Some(version) = said else { return };
-                            let connection = connection(stream, version, stopping, app);
-                            if let Err(e) = watcher.watch(connection).await {
-                                debug!(error = %e, "a connection broke");
-                            }
-                            drop(place);
-                        });
+                accepted = next => match accepted {
+                    Ok((stream, Some(place))) => {
+                        tokio::spawn(attend(stream, place, stopping.clone(), app.clone()));
                     }
+                    Ok((_, None)) => break,
                     Err(e) => {
                         // Out of file descriptors, most likely: let some connections end.
                         warn!(error = %e, "cannot accept connections");
@@ -102,7 +98,49 @@ impl Port {
             }
         }
         drop(self.0);
-        tokio::time::timeout(grace, graceful.shutdown()).await.is_ok()
+        tokio::time::timeout(grace, places.emptied()).await.is_ok()
+    }
+}
+
+/// As many as files may be open; few may by default, and more where that is asked for.
+fn connections() -> u32 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(e) = setrlimit(Resource::Nofile, limit) {
+        warn!(error = %e, "cannot open more files");
+    }
+    let files = getrlimit(Resource::Nofile).current;
+    let most = files.unwrap_or(u64::MAX).saturating_sub(OTHER_FILES).max(1);
+    u32::try_from(most).unwrap_or(u32::MAX).min(CONNECTIONS)
+}
+
+/// Serves a connection until it ends, or has to.
+async fn attend(stream: TcpStream, place: Place, stopping: watch::Receiver<bool>, app: Router) {
+    let seat = place.seat();
+    let mut watched = stopping.clone();
+    let mut stop = pin!(async move { watched.wait_for(|stop| *stop).await.is_ok() });
+    // Those who have said nothing have nothing to wait for.
+    let said = tokio::select! {
+        biased;
+        said = tokio::time::timeout(HEAD_TIME, spoken(&stream)) => said.ok(),
+        _ = &mut stop => None,
+        () = seat.told_to_leave() => None,
+    };
+    let Some(version) = said else { return };
+    let mut connection = pin!(connection(stream, version, stopping, &seat, app));
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = &mut stop => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = seat.told_to_leave() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(LEAVE_TIME, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(e) = ended {
+        debug!(error = %e, "a connection broke");
     }
 }
 
@@ -127,15 +165,13 @@ async fn spoken(stream: &TcpStream) -> Version {
     }
 }
 
-type Connection =
-    auto::Connection<'static, TokioIo<Punctual>, TowerToHyperService<Router>, TokioExecutor>;
-
 fn connection(
     stream: TcpStream,
     version: Version,
     stopping: watch::Receiver<bool>,
-    app: Router,
-) -> Connection {
+    seat: &Arc<Seat>,
+    mut app: Router,
+) -> impl GracefulConnection<Error: Display + Send> + Send + use<> {
     // Small answers would wait for the client's acknowledgement of the one before.
     if let Err(e) = stream.set_nodelay(true) {
         debug!(error = %e, "cannot set nodelay");
@@ -151,9 +187,18 @@ fn connection(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIME);
     let stream = if version == Version::HTTP_2 {
-        Punctual::http2(stream, stopping, PREFACE.len())
+        Punctual::http2(stream, stopping, seat.clone(), PREFACE.len())
     } else {
-        Punctual::http1(stream, stopping)
+        Punctual::http1(stream, stopping, seat.clone())
     };
-    builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).into_owned()
+    let seat = seat.clone();
+    let service = tower::service_fn(move |request| {
+        let (call, answer) = (seat.call(), app.call(request));
+        async move {
+            let answer = answer.await;
+            drop(call);
+            answer
+        }
+    });
+    builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned()
 }

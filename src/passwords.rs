@@ -1,17 +1,19 @@
 //! Passwords: hashing, verifying, and remembering logins that were verified.
 //!
-//! bcrypt is slow on purpose. It runs off the async workers, few at a time, and a login that was
-//! verified once is remembered by a keyed digest for as long as the user's stored hash stays the
+//! bcrypt is slow on purpose. It runs on few threads of its own, to which all others are preferred,
+//! and a login that was verified once is remembered by a keyed digest for as long as the user's stored hash stays the
 //! same: a password change or a deletion forgets it at once.
 
 use std::fmt;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use bcrypt::Version;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
+use tracing::warn;
 
 use crate::model::error::{Error, ErrorKind};
 use crate::model::name::MAX_PASSWORD;
@@ -21,6 +23,10 @@ use crate::model::state::{Name, State};
 const CACHE: u64 = 10_000;
 /// Passwords that may wait to be hashed; more are refused.
 const QUEUE: usize = 128;
+/// How nice the threads are that hash: with this they get a tenth of a core that others want too.
+const NICE: i32 = 10;
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// A login that was verified.
 #[derive(Clone)]
@@ -39,7 +45,7 @@ struct Inner {
     cost: u32,
     key: [u8; 32],
     verified: Cache<Name, Verified>,
-    workers: Arc<Semaphore>,
+    jobs: mpsc::Sender<Job>,
     queue: Arc<Semaphore>,
 }
 
@@ -53,17 +59,18 @@ impl Passwords {
     /// `cost` is bcrypt's, for new hashes.
     ///
     /// # Errors
-    /// The operating system gives no random bytes.
+    /// The operating system gives no random bytes, or no thread.
     pub fn new(cost: u32) -> Result<Self, String> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|e| e.to_string())?;
         // Half the cores at most, so that a storm of logins leaves some for everything else.
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        let jobs = start_workers((cores / 2).max(1)).map_err(|e| e.to_string())?;
         Ok(Self(Arc::new(Inner {
             cost,
             key,
             verified: Cache::new(CACHE),
-            workers: Arc::new(Semaphore::new((cores / 2).max(1))),
+            jobs,
             queue: Arc::new(Semaphore::new(QUEUE)),
         })))
     }
@@ -122,8 +129,8 @@ impl Passwords {
             .into()
     }
 
-    /// Runs bcrypt off the async workers, few at a time. A caller who goes away while waiting does
-    /// not start it; once started it keeps its place until it is done, since it cannot be stopped.
+    /// Runs bcrypt on a thread of its own. A caller who goes away while waiting does not start it;
+    /// once started it keeps its place until it is done, since it cannot be stopped.
     async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -135,14 +142,38 @@ impl Passwords {
                 "too many passwords are being checked, try again later",
             )
         })?;
-        let worker = self.0.workers.clone().acquire_owned().await.map_err(|e| failed(&e))?;
-        let run = move || {
-            let done = work();
-            drop((place, worker));
-            done
+        let (reply, answer) = oneshot::channel();
+        let job = move || {
+            if !reply.is_closed() {
+                let _ = reply.send(work());
+            }
+            drop(place);
         };
-        tokio::task::spawn_blocking(run).await.map_err(|e| failed(&e))
+        self.0.jobs.send(Box::new(job)).map_err(|e| failed(&e))?;
+        answer.await.map_err(|e| failed(&e))
     }
+}
+
+/// Threads that do jobs in turn, until nobody can send more.
+fn start_workers(number: usize) -> std::io::Result<mpsc::Sender<Job>> {
+    let (jobs, queue) = mpsc::channel::<Job>();
+    let queue = Arc::new(Mutex::new(queue));
+    for _ in 0..number {
+        let queue = queue.clone();
+        let run = move || {
+            // Of this thread alone, on Linux.
+            if let Err(e) = rustix::process::setpriority_process(None, NICE) {
+                warn!(error = %e, "passwords are hashed as if that were urgent");
+            }
+            let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            while let Ok(job) = next() {
+                // Whoever waits for a job that panics is told that there is no answer.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+            }
+        };
+        std::thread::Builder::new().name("passwords".to_owned()).spawn(run)?;
+    }
+    Ok(jobs)
 }
 
 /// INVARIANT: the work of a failure does not tell an unknown user from a wrong password. Defended

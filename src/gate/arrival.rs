@@ -47,7 +47,7 @@ impl Room {
     }
 
     /// Nothing yet, of the room that is left for `user`.
-    fn of(&self, user: &str) -> Held {
+    pub(super) fn of(&self, user: &str) -> Held {
         let share = self.shares.get_with_by_ref(user, || Arc::new(Semaphore::new(self.share)));
         Held { rooms: [share, self.all.clone()], bytes: Vec::new() }
     }

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderValue};
 pub(super) fn of(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let amount: u64 = digits.parse().ok()?;
+    // A number may have a sign where it is parsed, not here.
+    let amount: u64 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
     match unit {
         "H" => Some(Duration::from_secs(amount.checked_mul(3600)?)),
         "M" => Some(Duration::from_secs(amount.checked_mul(60)?)),

@@ -17,6 +17,7 @@ use tower::Service as _;
 use super::connections::Content;
 use super::counted::counted;
 use super::decide::subject;
+use super::departure::keeping;
 use super::external::CHECK;
 use super::frame::Frame;
 use super::methods::{self, Answered, Method};
@@ -50,7 +51,7 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
         };
         ("Check", response)
     } else if path.starts_with("/grpc.health.v1.Health/") {
-        ("Health", answer(services, request).await)
+        ("Health", gate.health(services, request).await)
     } else if path.starts_with("/grpc.reflection.") {
         // Its streams are short questions about the protos; they need an identity and no more.
         let response =
@@ -73,6 +74,15 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
 }
 
 impl Gate {
+    /// Tells the health to whoever asks. A stream keeps its place until it ends.
+    async fn health(&self, services: Router, request: Request) -> Response {
+        let Ok(place) = self.watching.clone().try_acquire_owned() else {
+            return status::overloaded("too many watch the health, try again later").into_http();
+        };
+        let answer = answer(services, request).await;
+        answer.map(|body| keeping(body, place))
+    }
+
     /// Identifies the caller, reads the message, decides, and has the call answered.
     async fn pass(
         &self,
@@ -120,7 +130,8 @@ impl Gate {
         }
         parts.extensions.insert(caller);
         // INVARIANT: the bytes checked are the bytes that the service decodes.
-        Ok(answer(services, Request::from_parts(parts, body_of(frame.pieces()))).await)
+        let answer = answer(services, Request::from_parts(parts, body_of(frame.pieces()))).await;
+        self.hold(&identity, answer).await
     }
 
     /// Who calls. Where refusals are only recorded, a wrong login is one of them.

@@ -73,6 +73,11 @@ impl Login {
         Ok(Self { user: String::from_utf8_lossy(user).into_owned(), password: password.to_vec() })
     }
 
+    #[cfg(test)]
+    pub(super) fn into_parts(self) -> (String, Vec<u8>) {
+        (self.user, self.password)
+    }
+
     /// The caller, verified.
     ///
     /// # Errors

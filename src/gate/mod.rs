@@ -11,6 +11,7 @@ mod connections;
 mod counted;
 mod deadline;
 mod decide;
+mod departure;
 mod external;
 mod fate;
 mod filter;
@@ -18,6 +19,8 @@ mod forward;
 mod frame;
 mod gather;
 mod guard;
+#[cfg(test)]
+mod header_fuzz;
 mod identity;
 mod methods;
 mod outline;
@@ -63,12 +66,16 @@ const MAX_SMALL_MESSAGE: usize = 4 << 20;
 /// The largest of those that drop or rename a collection: they may be under way when their caller is
 /// gone, and his room with him.
 pub const MAX_SEALING_MESSAGE: usize = 64 << 10;
-/// Bytes of requests that are held at a time.
+/// Bytes of requests that are held at a time, and of answers that are made here.
 const MAX_HELD: usize = 512 << 20;
 /// Collections that are dropped or renamed at a time.
 const MAX_SEALS: usize = 256;
 /// How long a call without a deadline waits for a revision.
 const REVISION_WAIT: Duration = Duration::from_secs(10);
+/// Calls that wait for one at a time: nobody knows yet whether they may be made at all.
+const MAX_WAITING: usize = 1024;
+/// Those who watch the health at a time: they need no login.
+const MAX_WATCHING: usize = 10_000;
 /// How long a call waits for one at most.
 const MAX_REVISION_WAIT: Duration = Duration::from_secs(60);
 
@@ -148,8 +155,14 @@ pub struct Gate {
     audit: Audit,
     /// Collections that may be dropped or renamed at a time.
     seals: Arc<Semaphore>,
+    /// Calls that may wait for a revision.
+    waiting: Semaphore,
+    /// Streams that may watch the health.
+    watching: Arc<Semaphore>,
     /// Where requests are held while they arrive and are answered.
     room: Room,
+    /// Where answers are held until they are taken.
+    answers: Room,
 }
 
 impl Gate {
@@ -172,7 +185,10 @@ impl Gate {
             aliases: aliases.map(|upstream| Arc::new(Aliases::new(upstream))),
             audit: Audit::new(options.audit_allowed),
             seals: Arc::new(Semaphore::new(MAX_SEALS)),
+            waiting: Semaphore::new(MAX_WAITING),
+            watching: Arc::new(Semaphore::new(MAX_WATCHING)),
             room: Room::new(MAX_HELD),
+            answers: Room::new(MAX_HELD),
         }
     }
 
@@ -262,6 +278,12 @@ impl Gate {
         };
         let wanted = wanted.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
             status::malformed(&format_args!("{} is not a number", status::MIN_REVISION))
+        })?;
+        if self.revision() >= wanted {
+            return Ok(());
+        }
+        let _place = self.waiting.try_acquire().map_err(|_| {
+            status::overloaded("too many calls wait for a revision, try again later")
         })?;
         let limit = deadline::of(headers).unwrap_or(REVISION_WAIT).min(MAX_REVISION_WAIT);
         self.engine.wait_for(wanted, limit).await.map_err(|reached| {

@@ -8,12 +8,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
+
+use super::places::Seat;
 
 /// Bytes that are read at a time, once frames may be late.
 const CHUNK: usize = 16 << 10;
@@ -26,27 +28,29 @@ const ACK: u8 = 1;
 
 /// A connection without the frames that its client sends too late.
 #[derive(Debug)]
-pub(super) struct Punctual {
-    stream: TcpStream,
+pub(super) struct Punctual<S> {
+    stream: S,
     stopping: watch::Receiver<bool>,
+    seat: Arc<Seat>,
     /// None for HTTP/1.
     frames: Option<Frames>,
     /// What was read and not yet asked for, none before frames may be late.
     kept: BytesMut,
 }
 
-impl Punctual {
-    pub(super) fn http1(stream: TcpStream, stopping: watch::Receiver<bool>) -> Self {
-        Self { stream, stopping, frames: None, kept: BytesMut::new() }
+impl<S> Punctual<S> {
+    pub(super) fn http1(stream: S, stopping: watch::Receiver<bool>, seat: Arc<Seat>) -> Self {
+        Self { stream, stopping, seat, frames: None, kept: BytesMut::new() }
     }
 
     /// The connection has yet to give its preface, of that length.
     pub(super) fn http2(
-        stream: TcpStream,
+        stream: S,
         stopping: watch::Receiver<bool>,
+        seat: Arc<Seat>,
         preface: usize,
     ) -> Self {
-        Self { frames: Some(Frames::after(preface)), ..Self::http1(stream, stopping) }
+        Self { frames: Some(Frames::after(preface)), ..Self::http1(stream, stopping, seat) }
     }
 }
 
@@ -111,17 +115,22 @@ impl Frames {
     }
 }
 
-impl AsyncRead for Punctual {
+impl<S: AsyncRead + Unpin> AsyncRead for Punctual<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, stopping, frames, kept } = self.get_mut();
-        let Some(frames) = frames else { return Pin::new(stream).poll_read(cx, out) };
+        let Self { stream, stopping, seat, frames, kept } = self.get_mut();
+        let Some(frames) = frames else {
+            ready!(Pin::new(stream).poll_read(cx, out))?;
+            seat.moved();
+            return Poll::Ready(Ok(()));
+        };
         if frames.last.is_none() {
             let before = out.filled().len();
             ready!(Pin::new(&mut *stream).poll_read(cx, out))?;
+            seat.moved();
             let came = out.filled().get(before..).unwrap_or_default();
             let stopping = *stopping.borrow();
             let followed = frames.follow(came, stopping, |_| {});
@@ -134,6 +143,7 @@ impl AsyncRead for Punctual {
             let mut chunk = [0; CHUNK];
             let mut chunk = ReadBuf::new(&mut chunk);
             ready!(Pin::new(&mut *stream).poll_read(cx, &mut chunk))?;
+            seat.moved();
             if chunk.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
@@ -144,13 +154,16 @@ impl AsyncRead for Punctual {
     }
 }
 
-impl AsyncWrite for Punctual {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Punctual<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
+        this.seat.moved();
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -158,7 +171,10 @@ impl AsyncWrite for Punctual {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bytes)
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, bytes))?;
+        this.seat.moved();
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

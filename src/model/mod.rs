@@ -8,6 +8,8 @@ pub mod grants;
 pub mod load;
 pub mod map;
 pub mod name;
+#[cfg(test)]
+mod name_fuzz;
 pub mod names;
 pub mod privilege;
 pub mod restore;

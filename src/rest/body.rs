@@ -1,15 +1,28 @@
 //! Bodies: JSON, bound to the fields of a route as Milvus binds it, errors included.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Map, Value};
 
 use super::envelope::Refusal;
 use super::routes::{Field, Kind, Route};
 
-pub(super) const BAD_JSON: i32 = 1801;
+const BAD_JSON: i32 = 1801;
 const MISSING: i32 = 1802;
-pub(super) const ONLY_JSON: &str = "can only accept json format request, ";
+pub(super) const NO_BODY: &str = "the request body should be nil, however {} is valid";
+/// What is told of a body that cannot be read: a decoder's error repeats what it found.
+const MAX_TOLD: usize = 512;
+
+/// The body cannot be read.
+pub(super) fn unreadable(why: &dyn fmt::Display) -> Refusal {
+    let mut message = format!("can only accept json format request, {why}");
+    if let Some((end, _)) = message.char_indices().nth(MAX_TOLD) {
+        message.truncate(end);
+        message.push('…');
+    }
+    Refusal::failed(BAD_JSON, message)
+}
 
 /// The values of a route's fields.
 #[derive(Debug, Default)]
@@ -19,13 +32,10 @@ impl Body {
     /// Binds `bytes` to the fields of `route`.
     pub(super) fn bind(route: &Route, bytes: &[u8]) -> Result<Self, Refusal> {
         if bytes.is_empty() {
-            return Err(Refusal::failed(
-                BAD_JSON,
-                format!("{ONLY_JSON}the request body should be nil, however {{}} is valid"),
-            ));
+            return Err(unreadable(&NO_BODY));
         }
-        let json: Option<Map<String, Value>> = serde_json::from_slice(bytes)
-            .map_err(|e| Refusal::failed(BAD_JSON, format!("{ONLY_JSON}error: {e}")))?;
+        let json: Option<Map<String, Value>> =
+            serde_json::from_slice(bytes).map_err(|e| unreadable(&format_args!("error: {e}")))?;
         let mut body = Self::default();
         for (key, value) in json.unwrap_or_default() {
             // Go takes keys in any case.
@@ -124,11 +134,8 @@ fn check_kind(route: &Route, field: &Field, value: &Value) -> Result<(), Refusal
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    Err(Refusal::failed(
-        BAD_JSON,
-        format!(
-            "{ONLY_JSON}error: json: cannot unmarshal {found} into Go struct field {}.{} of type {wanted}",
-            route.body, field.key
-        ),
-    ))
+    Err(unreadable(&format_args!(
+        "error: json: cannot unmarshal {found} into Go struct field {}.{} of type {wanted}",
+        route.body, field.key
+    )))
 }

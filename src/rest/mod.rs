@@ -3,6 +3,8 @@
 
 mod actions;
 mod body;
+#[cfg(test)]
+mod body_fuzz;
 mod call;
 mod data;
 mod envelope;
@@ -35,7 +37,7 @@ use crate::telemetry;
 use body::Body;
 use call::Call;
 use data::DataRoute;
-use envelope::{Answer, Refusal};
+use envelope::Refusal;
 use routes::{Kind, Route};
 
 /// The largest body that is read.
@@ -130,7 +132,7 @@ impl Rest {
         body: &mut axum::body::Body,
     ) -> Result<Response, Refusal> {
         match route {
-            Found::Own(route) => Ok(self.serve_own(route, parts, body).await?.into_response()),
+            Found::Own(route) => self.serve_own(route, parts, body).await,
             Found::Data(route) => self.serve_data(route, parts, body).await,
         }
     }
@@ -140,7 +142,7 @@ impl Rest {
         route: &Route,
         parts: &Parts,
         body: &mut axum::body::Body,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Response, Refusal> {
         let login = Login::from_http(&parts.headers);
         let grpc_login = login.as_ref().ok().and_then(Login::to_grpc);
         let identity = match route.action.forwarded() {
@@ -163,7 +165,8 @@ impl Rest {
             database: database.to_owned(),
             login: grpc_login,
         };
-        actions::perform(route.action, &call, &body).await
+        let answer = actions::perform(route.action, &call, &body).await?.into_response();
+        Ok(self.gate.hold(&call.identity, answer).await?)
     }
 }
 

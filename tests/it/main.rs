@@ -6,6 +6,7 @@
 //! * `crash`, `durability`: kill -9 under load; a sync for each commit
 //! * `power_loss`, `damage`, `faults`: disks that forget, files that are not what they were, and
 //!   writes that fail or hang; see `tests/README.md`
+//! * `linear`: concurrent calls, and whether an order explains their answers
 //! * `lifecycle`: starting, stopping, ports, configuration
 //! * `login`: what a refused login tells, and what ends one
 //! * `in_force`: acknowledged changes decide the next call, and those under way
@@ -15,6 +16,7 @@
 //! * `rest`: REST v2: what the routes answer, what is refused and how, and broken HTTP
 //! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
+//! * `overload`: more of everything than can be served
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
 //! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
@@ -36,8 +38,10 @@ mod ext_authz;
 mod faults;
 mod in_force;
 mod lifecycle;
+mod linear;
 mod login;
 mod oracle;
+mod overload;
 mod power_loss;
 mod product;
 mod property;

@@ -26,7 +26,7 @@ use crate::model::privilege::ANY;
 use crate::model::state::DEFAULT_DATABASE;
 use crate::rpc::proto::service::{DropCollectionRequest, RenameCollectionRequest};
 use answers::Hidden;
-use object::Object;
+pub(super) use object::Object;
 use routes::Kind;
 
 /// What a description of a collection tells beside its schema, and the calls that tell it too.

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::body::{BAD_JSON, ONLY_JSON};
+use super::super::body::{NO_BODY, unreadable};
 use super::super::envelope::Refusal;
 use crate::model::name::shortened;
 
@@ -19,44 +19,47 @@ const MAX_NAMES: usize = 65_536;
 
 /// A JSON object whose keys cannot be mistaken for each other; they are kept in lower case.
 #[derive(Debug)]
-pub(super) struct Object<'a>(BTreeMap<String, &'a RawValue>);
+pub(in crate::rest) struct Object<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'a> Object<'a> {
     /// Reads a body: one object and nothing else.
-    pub(super) fn read(body: &'a [u8]) -> Result<Self, Refusal> {
+    pub(in crate::rest) fn read(body: &'a [u8]) -> Result<Self, Refusal> {
         if body.is_empty() {
-            return Err(bad(&"the request body should be nil, however {} is valid"));
+            return Err(unreadable(&NO_BODY));
         }
-        let text = std::str::from_utf8(body).map_err(|e| bad(&format_args!("error: {e}")))?;
-        serde_json::from_str(text).map_err(|e| bad(&format_args!("error: {e}")))
+        let text =
+            std::str::from_utf8(body).map_err(|e| unreadable(&format_args!("error: {e}")))?;
+        serde_json::from_str(text).map_err(|e| unreadable(&format_args!("error: {e}")))
     }
 
     /// Whether there are no keys.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::rest) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// A text; empty if there is none.
-    pub(super) fn text(&self, key: &str) -> Result<String, Refusal> {
+    pub(in crate::rest) fn text(&self, key: &str) -> Result<String, Refusal> {
         Ok(self.value::<String>(key, "a string")?.unwrap_or_default())
     }
 
     /// A list of texts; empty if there is none.
-    pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, Refusal> {
+    pub(in crate::rest) fn texts(&self, key: &str) -> Result<Vec<String>, Refusal> {
         let texts = self.value::<Vec<String>>(key, "a list of strings")?.unwrap_or_default();
         if texts.len() > MAX_NAMES {
-            return Err(bad(&format_args!("error: {key} holds more than {MAX_NAMES} names")));
+            return Err(unreadable(&format_args!(
+                "error: {key} holds more than {MAX_NAMES} names"
+            )));
         }
         Ok(texts)
     }
 
     /// An object.
-    pub(super) fn object(&self, key: &str) -> Result<Option<Object<'a>>, Refusal> {
+    pub(in crate::rest) fn object(&self, key: &str) -> Result<Option<Object<'a>>, Refusal> {
         self.value(key, "an object with clear keys")
     }
 
     /// How many elements a list has; none if it is not there.
-    pub(super) fn length(&self, key: &str) -> Result<usize, Refusal> {
+    pub(in crate::rest) fn length(&self, key: &str) -> Result<usize, Refusal> {
         Ok(self.value::<Vec<&RawValue>>(key, "a list")?.unwrap_or_default().len())
     }
 
@@ -65,12 +68,8 @@ impl<'a> Object<'a> {
             return Ok(None);
         };
         serde_json::from_str(raw.get())
-            .map_err(|e| bad(&format_args!("error: {key} is not {kind}: {e}")))
+            .map_err(|e| unreadable(&format_args!("error: {key} is not {kind}: {e}")))
     }
-}
-
-fn bad(why: &dyn fmt::Display) -> Refusal {
-    Refusal::failed(BAD_JSON, format!("{ONLY_JSON}{why}"))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {

@@ -14,16 +14,9 @@ use super::flow::{pipe, streamed};
 use super::upstream::{Upstream, headers};
 use super::{Sidecar, path, until};
 use crate::rpc::raw::{Raw, frame};
-use crate::support::LIMIT;
+use crate::support::{LIMIT, resident};
 
 const MIB: u64 = 1 << 20;
-
-/// Resident memory of a process, in bytes.
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
-}
 
 /// Answers `method` with so many MiB, as fast as they are taken; tells how many were.
 fn pours(upstream: &Upstream, method: &str, mebibytes: u64) -> Arc<AtomicU64> {
