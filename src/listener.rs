@@ -35,7 +35,7 @@ const LEAVE_TIME: Duration = Duration::from_secs(1);
 /// Calls at a time on one connection.
 const STREAMS: u32 = 256;
 /// The largest frame that a client may send: large requests cost less in few frames.
-const FRAME: u32 = 256 << 10;
+const FRAME: u32 = 64 << 10;
 /// How long a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How often, and for how long, a silent HTTP/2 connection is asked whether it is still there.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use moka::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,8 +19,9 @@ const ARRIVAL: Duration = Duration::from_secs(60);
 /// never tell the end (Node's does not), and Milvus does not wait for it.
 const END: Duration = Duration::from_millis(20);
 
-/// What a piece of a request takes beside its bytes.
-const PIECE: usize = 64;
+/// Pieces of a request that are smaller are put together: each takes memory beside its bytes, here
+/// and upstream.
+const PIECE: usize = 16 << 10;
 /// Users whose share of the room is remembered.
 const SHARES: u64 = 100_000;
 
@@ -81,7 +82,7 @@ impl Gate {
         body: Body,
         limit: usize,
     ) -> Result<(Vec<Bytes>, Held), Status> {
-        self.read_until(user, body, limit, frame::HEAD, frame::is_whole).await
+        self.read_until(user, body, limit, frame::HEAD, Arrived::is_whole).await
     }
 
     /// Reads a request of whatever kind, to its end.
@@ -94,7 +95,7 @@ impl Gate {
         body: Body,
         limit: usize,
     ) -> Result<(Bytes, Held), Status> {
-        let (pieces, room) = self.read_until(&identity.user, body, limit, 0, |_, _| false).await?;
+        let (pieces, room) = self.read_until(&identity.user, body, limit, 0, |_| false).await?;
         Ok((frame::joined(pieces), room))
     }
 
@@ -104,14 +105,13 @@ impl Gate {
         mut body: Body,
         limit: usize,
         head: usize,
-        complete: fn(&[Bytes], usize) -> bool,
+        complete: fn(&Arrived) -> bool,
     ) -> Result<(Vec<Bytes>, Held), Status> {
         let mut room = self.room.of(user);
-        let mut pieces = Vec::new();
-        let mut length = 0;
+        let mut arrived = Arrived::default();
         let arrive = async {
             loop {
-                let part = if complete(&pieces, length) {
+                let part = if complete(&arrived) {
                     tokio::time::timeout(END, body.frame()).await.unwrap_or_default()
                 } else {
                     body.frame().await
@@ -123,17 +123,16 @@ impl Gate {
                 if data.is_empty() {
                     continue;
                 }
-                length += data.len();
-                if length > limit + head {
+                if arrived.length + data.len() > limit + head {
                     return Err(status::too_large(limit));
                 }
-                room.add(data.len() + PIECE)?;
-                pieces.push(data);
+                room.add(data.len())?;
+                arrived.add(data);
             }
             Ok(())
         };
         match tokio::time::timeout(ARRIVAL, arrive).await {
-            Ok(arrived) => arrived?,
+            Ok(whole) => whole?,
             Err(_) => {
                 return Err(status::too_late(format!(
                     "the request did not arrive within {} s",
@@ -141,6 +140,71 @@ impl Gate {
                 )));
             }
         }
-        Ok((pieces, room))
+        Ok((arrived.into_pieces(), room))
+    }
+}
+
+/// What has arrived of a request: pieces of which only the last may be small.
+#[derive(Debug, Default)]
+struct Arrived {
+    pieces: Vec<Bytes>,
+    /// Behind the pieces, where small ones have come.
+    small: BytesMut,
+    length: usize,
+}
+
+impl Arrived {
+    fn add(&mut self, data: Bytes) {
+        self.length += data.len();
+        if self.small.is_empty() {
+            match self.pieces.pop_if(|last| last.len() < PIECE) {
+                Some(last) => self.small.extend_from_slice(&last),
+                None => return self.pieces.push(data),
+            }
+        }
+        self.small.extend_from_slice(&data);
+        if self.small.len() >= PIECE {
+            self.pieces.push(self.small.split().freeze());
+        }
+    }
+
+    /// Whether it is the frame of a message, to its end.
+    fn is_whole(&self) -> bool {
+        let beginning = self.pieces.iter().flatten().chain(&self.small);
+        frame::announced(beginning).is_some_and(|length| length <= self.length)
+    }
+
+    fn into_pieces(self) -> Vec<Bytes> {
+        let Self { mut pieces, small, .. } = self;
+        if !small.is_empty() {
+            pieces.push(small.freeze());
+        }
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pieces_are_put_together_and_large_ones_are_not_copied() {
+        let large = Bytes::from(vec![7; PIECE]);
+        for sizes in [&[1; 40_000][..], &[5, PIECE], &[PIECE, 1, PIECE, 1], &[3, 1, 20], &[]] {
+            let all =
+                Bytes::from_iter((0_u32..).map(|n| n.to_le_bytes()[0]).take(sizes.iter().sum()));
+            let (mut arrived, mut left) = (Arrived::default(), all.clone());
+            for size in sizes {
+                arrived.add(left.split_to(*size));
+            }
+            let pieces = arrived.into_pieces();
+            assert_eq!(pieces.concat(), all);
+            let (_, but_last) = pieces.split_last().unwrap_or((&large, &[]));
+            assert!(but_last.iter().all(|piece| (PIECE..=2 * PIECE).contains(&piece.len())));
+        }
+        let mut arrived = Arrived::default();
+        arrived.add(large.clone());
+        arrived.add(large.clone());
+        assert!(arrived.into_pieces().iter().all(|piece| piece.as_ptr() == large.as_ptr()));
     }
 }

@@ -26,8 +26,8 @@ const ALONE: Duration = Duration::from_secs(60);
 
 /// What is told where the grants could not follow, and how to mend it.
 const DROPPED: &str =
-    "dropped, but the grants on it are still there: drop it once more, or revoke them";
-const RENAMED: &str = "renamed, but the grants on it are still those on the old name: \
+    "dropped, but the grants on it may still be there: drop it once more, or revoke them";
+const RENAMED: &str = "renamed, but the grants on it may still be those on the old name: \
                        rename it back and once more, or revoke and grant them";
 
 /// A collection, by the database and the name that a call gives.
@@ -173,7 +173,7 @@ impl Fate {
         let mut answer = Answer::read(answer).await?;
         // INVARIANT: the caller hears of a success only when the grants have followed durably.
         // Defended by `tests/it/sidecar/fate.rs`.
-        if is_success(&answer)
+        if is_success(&answer)?
             && let Err(e) = self.fulfil().await
         {
             answer.body = frame::of(&status::refused(&e, None)?.encode_to_vec());
@@ -208,8 +208,12 @@ pub fn until_done<T: Send + 'static, E: From<Status> + Send + 'static>(
 }
 
 /// Whether an answer says, in all of its places, that the call went well.
-fn is_success(answer: &Answer) -> bool {
-    let told = frame::message(&answer.body).ok().and_then(|m| common::Status::decode(m).ok());
-    answer.status.as_ref().is_some_and(|status| status.code() == Code::Ok)
-        && told.is_some_and(|status| status.code == 0 && status.error_code == 0)
+fn is_success(answer: &Answer) -> Result<bool, Status> {
+    if answer.status.as_ref().is_none_or(|status| status.code() != Code::Ok) {
+        return Ok(false);
+    }
+    let told = common::Status::decode(frame::message(&answer.body)?);
+    let told = told
+        .map_err(|e| status::unavailable(format!("the upstream's answer cannot be read: {e}")))?;
+    Ok(told.code == 0 && told.error_code == 0)
 }

@@ -11,6 +11,9 @@ use crate::rpc::status;
 /// A flag and a length stand before each message.
 pub(super) const HEAD: usize = 5;
 
+/// A frame that is made anew comes in one piece if its message is smaller.
+const SMALL: usize = 64 << 10;
+
 /// The frame of one request.
 #[derive(Debug)]
 pub(super) struct Frame {
@@ -73,7 +76,13 @@ impl Frame {
         }
         pieces.push(added.into());
         let length = pieces.iter().map(Bytes::len).sum();
-        pieces.insert(0, Bytes::copy_from_slice(&head(length)));
+        let head = Bytes::copy_from_slice(&head(length));
+        if length < SMALL {
+            return vec![joined([vec![head], pieces].concat())];
+        }
+        // Some upstreams end a connection on which too many empty pieces come.
+        pieces.retain(|piece| !piece.is_empty());
+        pieces.insert(0, head);
         pieces
     }
 }
@@ -112,15 +121,14 @@ fn check_head(frame: &mut impl Buf) -> Result<(), Status> {
     Err(status::malformed(&"its length is not what its head says"))
 }
 
-/// Whether a frame is there to its end, of which `length` bytes have arrived.
-pub(super) fn is_whole(pieces: &[Bytes], length: usize) -> bool {
-    let mut head = pieces.iter().flatten().skip(1);
-    let mut announced = 0;
+/// How long the frame is whose `beginning` that is; none before its head is there.
+pub(super) fn announced<'a>(beginning: impl IntoIterator<Item = &'a u8>) -> Option<usize> {
+    let mut head = beginning.into_iter().skip(1);
+    let mut length = 0;
     for _ in 1..HEAD {
-        let Some(byte) = head.next() else { return false };
-        announced = announced << 8 | usize::from(*byte);
+        length = length << 8 | usize::from(*head.next()?);
     }
-    length >= HEAD + announced
+    Some(HEAD + length)
 }
 
 /// All bytes in one piece.

@@ -17,16 +17,20 @@ const ROOM: usize = 128 << 10;
 pub(super) struct Gather {
     stream: TcpStream,
     gathered: BytesMut,
+    /// The stream takes nothing now; it wakes the task when it does again.
+    full: bool,
 }
 
 impl Gather {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, gathered: BytesMut::new() }
+        Self { stream, gathered: BytesMut::new(), full: false }
     }
 
     fn poll_give(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.gathered.is_empty() {
-            let given = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.gathered))?;
+            let given = Pin::new(&mut self.stream).poll_write(cx, &self.gathered);
+            self.full = given.is_pending();
+            let given = ready!(given)?;
             if given == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -82,7 +86,7 @@ impl AsyncWrite for Gather {
 
     /// After each frame. More may follow at once, so the task comes round once more to give it all.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.gathered.is_empty() {
+        if !self.gathered.is_empty() && !self.full {
             cx.waker().wake_by_ref();
         }
         Poll::Ready(Ok(()))
@@ -92,5 +96,64 @@ impl AsyncWrite for Gather {
         let this = self.get_mut();
         ready!(this.poll_give(cx))?;
         Pin::new(&mut this.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    async fn pair() -> (Gather, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Gather::new(near), listener.accept().await.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn what_is_gathered_goes_when_the_task_comes_round() {
+        let (mut near, mut far) = pair().await;
+        near.write_all(b"one ").await.unwrap();
+        near.write_all(b"two").await.unwrap();
+        near.flush().await.unwrap();
+        assert_eq!(near.gathered, b"one two"[..]);
+        let mut read = [0; 1];
+        let round = near.read(&mut read);
+        let answered = async {
+            let mut got = [0; 7];
+            far.read_exact(&mut got).await.unwrap();
+            assert_eq!(&got, b"one two");
+            far.write_all(b"!").await.unwrap();
+        };
+        tokio::join!(async { assert_eq!(round.await.unwrap(), 1) }, answered);
+    }
+
+    #[tokio::test]
+    async fn a_full_stream_is_waited_for_and_not_asked_again_and_again() {
+        let (mut near, far) = pair().await;
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(count.clone());
+        let mut cx = Context::from_waker(&waker);
+        let chunk = vec![7; ROOM];
+        while Pin::new(&mut near).poll_write(&mut cx, &chunk).is_ready() {}
+        let before = count.0.load(Ordering::SeqCst);
+        assert!(Pin::new(&mut near).poll_flush(&mut cx).is_ready());
+        assert_eq!(count.0.load(Ordering::SeqCst), before);
+        drop(far);
     }
 }

@@ -110,7 +110,7 @@ impl SledStore {
         let lock = folder::lock(&self.folder).map_err(lock_error)?;
         if self.doubtful || self.data.sync_data().is_err() {
             self.doubtful = true;
-            folder::rewrite(&self.folder, &lock).map_err(unavailable)?;
+            folder::doubt(&self.folder).map_err(unavailable)?;
         }
         drop(lock);
         let again = Self::open_files(&self.folder)?;
@@ -135,17 +135,20 @@ impl SledStore {
     fn write(&mut self, batch: sled::Batch) -> Result<(), StoreError> {
         let db = self.db()?;
         let written = guarded(|| db.apply_batch(batch).and_then(|()| self.rouser.flush(db)));
-        let failure = match written {
-            Ok(Ok(())) => match self.data.sync_data() {
-                Ok(()) => return Ok(()),
-                Err(e) => {
-                    self.doubtful = true;
-                    e.to_string()
-                }
-            },
-            Ok(Err(e)) => e.to_string(),
-            Err(e) => e.to_string(),
+        let synced = self.data.sync_data();
+        if synced.is_err() {
+            self.doubtful = true;
+        }
+        let failure = match (written, synced) {
+            (Ok(Ok(())), Ok(())) => return Ok(()),
+            (Ok(Ok(())), Err(e)) => e.to_string(),
+            (Ok(Err(e)), _) => e.to_string(),
+            (Err(e), _) => e.to_string(),
         };
+        if self.doubtful {
+            // As far as possible; it is tried again before the store is opened.
+            let _ = folder::doubt(&self.folder);
+        }
         let db = self.db.take();
         let _ = guarded(|| drop(db));
         Err(StoreError::Unknown(failure))

@@ -3,6 +3,7 @@
 //! disk is, without a restart.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -118,6 +119,32 @@ async fn a_failing_disk_loses_nothing_and_all_is_well_when_it_is() {
         server = start();
         holds_what_it_said(&server, &told).await;
     }
+}
+
+/// What the system remembers after a failed sync it may never write, and it does not say so again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_sync_kept_is_not_trusted_by_the_next_process() {
+    if missing("strace") || missing("curl") {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let store = folder.path().join("store");
+    let server = Server::run(command(&sled_url(&store)).args(FLAGS));
+    let told = Arc::new(Mutex::new(Told::default()));
+    let writer = tokio::spawn(write(server.root().await, "w".to_owned(), told.clone()));
+    until(&told, "no change was stored", |told| !told.acknowledged.is_empty()).await;
+    let before = fs::metadata(store.join("db")).unwrap().ino();
+    let flags = ["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"];
+    let mut strace = strace(&server, &flags, &folder.path().join("strace"));
+    until_ready_says(&server, 503, "the store failed").await;
+    server.kill();
+    wait(&mut strace);
+    writer.abort();
+    let _ = writer.await;
+    let server = Server::run(command(&sled_url(&store)).args(FLAGS));
+    assert_ne!(fs::metadata(store.join("db")).unwrap().ino(), before);
+    assert!(!store.join("doubt").exists());
+    holds_what_it_said(&server, &told).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

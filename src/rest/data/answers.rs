@@ -67,14 +67,13 @@ pub(super) async fn hide(answer: Response, hidden: Vec<Hidden>) -> Result<Respon
 pub(super) async fn seal(answer: Response, fate: Fate) -> Result<Response, Refusal> {
     let (head, body) = answer.into_parts();
     let body = read(body).await?;
-    let code = serde_json::from_slice::<Map<String, Value>>(&body)
-        .ok()
-        .and_then(|envelope| envelope.get("code").and_then(Value::as_i64));
-    // 2.4 told success by the second.
-    if head.status.is_success()
-        && matches!(code, Some(0 | 200))
-        && let Err(e) = fate.fulfil().await
-    {
+    let went_well = head.status.is_success() && {
+        let envelope: Map<String, Value> =
+            serde_json::from_slice(&body).map_err(|_| unreadable())?;
+        // 2.4 told success by the second.
+        matches!(envelope.get("code").and_then(Value::as_i64), Some(0 | 200))
+    };
+    if went_well && let Err(e) = fate.fulfil().await {
         check(Some(status::refused(&e, None)?))?;
     }
     Ok(Response::from_parts(head, Body::from(body)))

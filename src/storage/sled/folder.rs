@@ -15,6 +15,9 @@ use super::super::StoreError;
 /// files of their own, which sled never syncs. The codec refuses them.
 pub(super) const DATA: &str = "db";
 
+/// There as long as the data file is in doubt.
+const DOUBT: &str = "doubt";
+
 /// How long sled's own threads may hold the lock of the data file after its store was closed.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
@@ -46,12 +49,18 @@ pub(super) fn create(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes what sled would take for damage: unfinished snapshots, and, as long as nothing was ever
-/// stored, the file `conf`, which sled does not sync and writes anew.
+/// Makes a folder ready to be opened. Removes what sled would take for damage: unfinished
+/// snapshots, and, as long as nothing was ever stored, the file `conf`, which sled does not sync
+/// and writes anew. Writes a data file anew that is in doubt.
 pub(super) fn tidy(folder: &Path) -> io::Result<()> {
     let data = folder.join(DATA);
     // Whoever holds the lock may be about to finish a snapshot.
     let lock = if data.exists() { Some(lock(folder)?) } else { None };
+    let doubt = folder.join(DOUBT);
+    if let Some(lock) = lock.as_ref().filter(|_| doubt.exists()) {
+        rewrite(folder, lock)?;
+        fs::remove_file(doubt)?;
+    }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "generating") {
@@ -83,9 +92,15 @@ pub(super) fn lock(folder: &Path) -> io::Result<File> {
     }
 }
 
+/// Notes that a sync has failed, for whoever opens the folder next, another process included. The
+/// note is not synced: it has to last as long as the system remembers what it warns of.
+pub(super) fn doubt(folder: &Path) -> io::Result<()> {
+    File::create(folder.join(DOUBT)).map(drop)
+}
+
 /// Writes the data file anew. After a failed sync the system may show what never reached the disk,
 /// and say that all is well from then on; of a copy that was synced all is on the disk.
-pub(super) fn rewrite(folder: &Path, mut data: &File) -> io::Result<()> {
+fn rewrite(folder: &Path, mut data: &File) -> io::Result<()> {
     let new = folder.join("db.new");
     let written = File::create(&new).and_then(|mut copy| {
         io::copy(&mut data, &mut copy)?;

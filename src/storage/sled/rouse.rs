@@ -33,17 +33,22 @@ impl Rouser {
     }
 }
 
-/// Ends with the database.
+/// Ends with the database. Helpers keep that, so that they are helped themselves.
 fn watch(db: &Weak<sled::Db>, flushing: &AtomicBool) {
     let mut next = (Instant::now() + PATIENCE, PATIENCE);
+    let helping = Arc::new(());
     while db.strong_count() > 0 {
         thread::sleep(TICK);
-        if !flushing.load(Ordering::SeqCst) {
+        if !flushing.load(Ordering::SeqCst) && Arc::strong_count(&helping) == 1 {
             next = (Instant::now() + PATIENCE, PATIENCE);
         } else if Instant::now() >= next.0 {
             let Some(db) = db.upgrade() else { return };
             // Without a thread to be had there is another try.
-            let _ = thread::Builder::new().spawn(move || drop(db.flush()));
+            let helper = helping.clone();
+            let _ = thread::Builder::new().spawn(move || {
+                drop(db.flush());
+                drop(helper);
+            });
             next = (Instant::now() + next.1 * 2, next.1 * 2);
         }
     }

@@ -130,7 +130,7 @@ async fn a_success_that_could_not_be_followed_is_none() {
         serde_json::from_slice::<Value>(&body).unwrap()
     };
     store.then(&[Fault::RefuseCommit]);
-    let message = "collection c1 is dropped, but the grants on it are still there: drop it once more, \
+    let message = "collection c1 is dropped, but the grants on it may still be there: drop it once more, \
                    or revoke them: the store failed, nothing was changed: service unavailable";
     assert_eq!(ask().await, json!({"code": 2, "message": message}));
     assert_eq!(engine.snapshot().state.roles["r1"].grants.len(), 1);

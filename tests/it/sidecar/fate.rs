@@ -354,8 +354,8 @@ async fn a_success_that_could_not_be_followed_is_none() {
     }
     let why = "the store failed, nothing was changed: service unavailable";
     let dropped =
-        "dropped, but the grants on it are still there: drop it once more, or revoke them";
-    let renamed = "renamed, but the grants on it are still those on the old name: \
+        "dropped, but the grants on it may still be there: drop it once more, or revoke them";
+    let renamed = "renamed, but the grants on it may still be those on the old name: \
                    rename it back and once more, or revoke and grant them";
     for (method, message, text) in
         [(DROP, named("", "c1"), dropped), (RENAME, rename("", "c1", "c3", ""), renamed)]
