@@ -19,8 +19,10 @@ mod role;
 mod table;
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use crate::model::builtin::BuiltInGroups;
 use crate::model::privilege::{ANY, Level, Privilege, PrivilegeSet, custom_group};
@@ -115,7 +117,7 @@ pub enum Reason<'a> {
 /// there is beside it.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Keys are chosen by clients.
+    /// Seeded anew each time: names are chosen by clients.
     hasher: RandomState,
     users: Table<User>,
     /// Those that permit something.
@@ -171,7 +173,7 @@ impl Entry for Role {
 
 impl Default for Policy {
     fn default() -> Self {
-        let hasher = RandomState::new();
+        let hasher = RandomState::default();
         let public = RoleName { hash: hasher.hash_one(PUBLIC), name: PUBLIC.into() };
         Self { hasher, users: Table::default(), roles: Table::default(), public }
     }
@@ -180,20 +182,21 @@ impl Default for Policy {
 impl Policy {
     /// Compiles the whole state.
     pub fn compile(state: &State, groups: &BuiltInGroups) -> Self {
-        let mut policy = Self::default();
-        for (name, role) in &state.roles {
+        let policy = Self::default();
+        let roles = state.roles.iter().filter_map(|(name, role)| {
             let mut permitted = Vec::with_capacity(role.grants.len());
             for grant in role.grants.keys() {
                 reach::of_grant(grant, state, groups, &mut |database, object, set| {
                     permitted.push((database.clone(), object.clone(), set));
                 });
             }
-            policy.put_role(name, RolePolicy::of(&policy.hasher, permitted.into_iter()));
-        }
-        for name in state.users.keys() {
-            policy.put_user(state, name);
-        }
-        policy
+            let compiled = RolePolicy::of(&policy.hasher, permitted.into_iter());
+            (!compiled.is_empty()).then(|| Role { name: policy.role_name(name), policy: compiled })
+        });
+        let roles = Table::of(in_order(roles.collect()));
+        let users = state.users.keys().filter_map(|name| policy.user(state, name));
+        let users = Table::of(in_order(users.collect()));
+        Self { users, roles, ..policy }
     }
 
     /// The policy after `changes` led from one state to another.
@@ -268,20 +271,20 @@ impl Policy {
     }
 
     fn put_user(&mut self, state: &State, name: &Name) {
-        let bound = state.users.get(name).into_iter().flat_map(|user| user.roles.keys());
-        let mut roles: Vec<_> =
-            bound.filter(|role| **role != PUBLIC).map(|role| self.role_name(role)).collect();
+        let user = self.user(state, name);
+        self.users.update(self.hasher.hash_one(&**name), |user| user.name == *name, |_| user);
+    }
+
+    /// None unless bound to roles.
+    fn user(&self, state: &State, name: &Name) -> Option<User> {
+        let bound = state.users.get(name)?.roles.keys().filter(|role| **role != PUBLIC);
+        let mut roles: Vec<_> = bound.map(|role| self.role_name(role)).collect();
+        if roles.is_empty() {
+            return None;
+        }
+        roles.push(self.public.clone());
         let hash = self.hasher.hash_one(&**name);
-        self.users.update(
-            hash,
-            |user| user.name == *name,
-            |_| {
-                (!roles.is_empty()).then(|| {
-                    roles.push(self.public.clone());
-                    User { hash, name: name.clone(), roles: roles.into() }
-                })
-            },
-        );
+        Some(User { hash, name: name.clone(), roles: roles.into() })
     }
 
     /// Those bound to the user in byte order, then `public`, which everybody holds.
@@ -341,6 +344,12 @@ impl Policy {
         }
         Decision::Denied
     }
+}
+
+/// The entries in the order of their hashes.
+fn in_order<T: Entry>(mut entries: Vec<T>) -> Arc<[T]> {
+    entries.sort_unstable_by_key(T::hash);
+    entries.into()
 }
 
 /// What changes concern.

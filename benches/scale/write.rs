@@ -74,5 +74,5 @@ pub(crate) fn flat_out<T>(engine: &Engine, roles: usize, work: impl FnOnce() -> 
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().build().unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }

@@ -1,8 +1,10 @@
 //! What one role permits: a table of places, each with how many of the role's grants permit what
 //! there, so that a grant or a revoke changes the places that it concerns and no other.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use super::Query;
 use super::table::{Entry, Table};

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::map::Map;
 use super::names::Names;
 use super::privilege::custom_group;
@@ -12,8 +14,8 @@ use super::state::{Change, Grant, Inconsistent, Name, Role, State, User, missing
 pub struct Loader {
     /// The pool of all names.
     pub names: Names,
-    users: HashMap<Name, UserRecords>,
-    roles: HashMap<Name, RoleRecords>,
+    users: HashMap<Name, UserRecords, RandomState>,
+    roles: HashMap<Name, RoleRecords, RandomState>,
     /// All but users and roles.
     state: State,
 }

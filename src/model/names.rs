@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use super::state::{Change, Grant, Name};
 
 /// Names in use. Equal names out of one pool share their text.
 #[derive(Debug, Default)]
 pub struct Names {
-    known: HashSet<Name>,
+    known: HashSet<Name, RandomState>,
     /// How many there were when those out of use were last let go.
     kept: usize,
 }

@@ -26,6 +26,9 @@ const GRANT: u8 = b'w';
 const GROUP: u8 = b'p';
 const DATABASE: u8 = b'd';
 
+/// The most parts of a key: those of a grant's.
+const MAX_PARTS: usize = 5;
+
 /// A record to be written or, without a value, removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -140,8 +143,9 @@ fn damaged(what: impl std::fmt::Display) -> StoreError {
 /// # Errors
 /// The bytes are not those of a record that this version writes.
 pub fn decode(key: &[u8], value: &[u8], names: &mut Names) -> Result<Change, StoreError> {
-    let (tag, parts) = split_key(key)?;
-    Ok(match (tag, parts.as_slice()) {
+    let mut parts = [""; MAX_PARTS];
+    let (tag, parts) = split_key(key, &mut parts)?;
+    Ok(match (tag, parts) {
         (USER, [name]) => {
             let UserRecord { password_hash, description } = record(value)?;
             Change::PutUser {
@@ -192,15 +196,19 @@ fn record<M: Message + Default>(value: &[u8]) -> Result<M, StoreError> {
     }
 }
 
-fn split_key(key: &[u8]) -> Result<(u8, Vec<&str>), StoreError> {
+fn split_key<'p, 'k>(
+    key: &'k [u8],
+    parts: &'p mut [&'k str; MAX_PARTS],
+) -> Result<(u8, &'p [&'k str]), StoreError> {
     let cut = || damaged(format_args!("key {key:02x?}"));
     let (&tag, mut rest) = key.split_first().ok_or_else(cut)?;
-    let mut parts = Vec::with_capacity(5);
+    let mut count = 0;
     while let Some((length, tail)) = rest.split_first_chunk::<2>() {
-        let (part, tail) =
+        let (text, tail) =
             tail.split_at_checked(u16::from_be_bytes(*length).into()).ok_or_else(cut)?;
-        parts.push(std::str::from_utf8(part).map_err(|_| cut())?);
+        *parts.get_mut(count).ok_or_else(cut)? = std::str::from_utf8(text).map_err(|_| cut())?;
+        count += 1;
         rest = tail;
     }
-    if rest.is_empty() { Ok((tag, parts)) } else { Err(cut()) }
+    if rest.is_empty() { Ok((tag, parts.get(..count).unwrap_or_default())) } else { Err(cut()) }
 }

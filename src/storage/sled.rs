@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,8 +31,8 @@ use self::seal::{Commit, Sum};
 use super::{Batch, Loaded, Store, StoreError, codec, random_id};
 use crate::model::load::Loader;
 
-/// State is read from memory after the start, so a small cache is enough.
-const CACHE_BYTES: u64 = 32 << 20;
+/// Everything is read once, at the start, and single records by commits: a small cache is enough.
+const CACHE_BYTES: u64 = 8 << 20;
 
 // Keys of this store itself; the codec uses letters only.
 const FORMAT: &[u8] = b"\0format";
@@ -155,18 +155,32 @@ impl SledStore {
     }
 
     fn read(&self) -> Result<Loaded, StoreError> {
+        let db = self.db()?;
+        let (send, records) = mpsc::sync_channel(4);
+        // sled reads on while what it has read so far is taken in.
+        thread::scope(|scope| {
+            thread::Builder::new()
+                .name("reader".to_owned())
+                .spawn_scoped(scope, move || scan(db, &send))
+                .map_err(unavailable)?;
+            self.take_in(records)
+        })
+    }
+
+    fn take_in(&self, records: mpsc::Receiver<Records>) -> Result<Loaded, StoreError> {
         let (mut loader, mut sum) = (Loader::default(), Sum::default());
-        for entry in self.db()?.iter() {
-            let (key, value) = entry.map_err(|e| read_error(&e))?;
-            if key.first() == Some(&0) {
-                continue;
+        for some in records {
+            for (key, value) in some? {
+                if key.first() == Some(&0) {
+                    continue;
+                }
+                sum.add(&key, &value);
+                if sum.records > self.last.sum.records {
+                    return Err(damaged("there are more records than were committed"));
+                }
+                let record = codec::decode(&key, &value, &mut loader.names)?;
+                loader.add(record).map_err(damaged)?;
             }
-            sum.add(&key, &value);
-            if sum.records > self.last.sum.records {
-                return Err(damaged("there are more records than were committed"));
-            }
-            let record = codec::decode(&key, &value, &mut loader.names)?;
-            loader.add(record).map_err(damaged)?;
         }
         // INVARIANT: what is served is what was committed, all of it and nothing else. Defended by
         // `tests/it/damage.rs`.
@@ -176,6 +190,23 @@ impl SledStore {
         let revision = self.last.revision;
         let batch = (revision > 0).then_some(self.last.batch);
         Ok(Loaded { state: loader.state(), revision, batch })
+    }
+}
+
+/// Records in the order of their keys, or why there are no more.
+type Records = Result<Vec<(sled::IVec, sled::IVec)>, StoreError>;
+
+/// Sends all records, until there are no more, or nobody wants them.
+fn scan(db: &sled::Db, to: &mpsc::SyncSender<Records>) {
+    const AT_ONCE: usize = 256;
+    let mut entries = db.iter();
+    loop {
+        let some = guarded(|| entries.by_ref().take(AT_ONCE).collect::<sled::Result<Vec<_>>>())
+            .and_then(|some| some.map_err(|e| read_error(&e)));
+        let is_last = some.as_ref().map_or(true, Vec::is_empty);
+        if to.send(some).is_err() || is_last {
+            return;
+        }
     }
 }
 
