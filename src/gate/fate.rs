@@ -212,8 +212,11 @@ fn is_success(answer: &Answer) -> Result<bool, Status> {
     if answer.status.as_ref().is_none_or(|status| status.code() != Code::Ok) {
         return Ok(false);
     }
-    let told = common::Status::decode(frame::message(&answer.body)?);
-    let told = told
-        .map_err(|e| status::unavailable(format!("the upstream's answer cannot be read: {e}")))?;
+    let message = frame::message(&answer.body).ok();
+    let told =
+        message.and_then(|message| common::Status::decode(message).ok()).ok_or_else(|| {
+            let text = "the upstream's answer cannot be read: nobody knows what happened";
+            status::unavailable(text.to_owned())
+        })?;
     Ok(told.code == 0 && told.error_code == 0)
 }

@@ -86,7 +86,11 @@ fn grants_go_and_move_with_their_collection_alone() {
         rest.answer(answer);
         let whole = format!("/v2/vectordb{path}");
         let told = request(&server, "POST", &whole, &lines, &body.to_string());
-        assert_eq!((told.status, told.body.as_str()), (200, answer), "{row}");
+        if matches!(answer, "" | "not JSON") {
+            assert!(told.body.contains("the upstream's answer cannot be read"), "{row} {told:?}");
+        } else {
+            assert_eq!((told.status, told.body.as_str()), (200, answer), "{row}");
+        }
         let mut expected: Vec<_> = others.iter().copied().chain(left).collect();
         expected.sort_unstable();
         assert_eq!(grants(&server), expected, "{row}");
