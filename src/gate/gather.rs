@@ -9,6 +9,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+/// What is worth waiting for more.
+const LARGE: usize = 16 << 10;
 /// What is gathered at most.
 const ROOM: usize = 128 << 10;
 
@@ -84,9 +86,15 @@ impl AsyncWrite for Gather {
         true
     }
 
-    /// After each frame. More may follow at once, so the task comes round once more to give it all.
+    /// After each frame. Behind a large one more may follow at once, so the task comes round once
+    /// more to give it all; a small one goes at once.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.gathered.is_empty() && !self.full {
+        let this = self.get_mut();
+        if this.gathered.len() < LARGE {
+            if let Poll::Ready(Err(e)) = this.poll_give(cx) {
+                return Poll::Ready(Err(e));
+            }
+        } else if !this.full {
             cx.waker().wake_by_ref();
         }
         Poll::Ready(Ok(()))
@@ -128,19 +136,31 @@ mod tests {
     #[tokio::test]
     async fn what_is_gathered_goes_when_the_task_comes_round() {
         let (mut near, mut far) = pair().await;
-        near.write_all(b"one ").await.unwrap();
-        near.write_all(b"two").await.unwrap();
-        near.flush().await.unwrap();
-        assert_eq!(near.gathered, b"one two"[..]);
+        let (one, two) = ([1; LARGE], [2; LARGE]);
+        for frame in [&one, &two] {
+            near.write_all(frame).await.unwrap();
+            near.flush().await.unwrap();
+        }
+        assert_eq!(near.gathered.len(), 2 * LARGE);
         let mut read = [0; 1];
         let round = near.read(&mut read);
         let answered = async {
-            let mut got = [0; 7];
+            let mut got = [0; 2 * LARGE];
             far.read_exact(&mut got).await.unwrap();
-            assert_eq!(&got, b"one two");
+            assert_eq!(got[..], [one, two].concat());
             far.write_all(b"!").await.unwrap();
         };
         tokio::join!(async { assert_eq!(round.await.unwrap(), 1) }, answered);
+    }
+
+    #[tokio::test]
+    async fn small_frames_go_at_once() {
+        let (mut near, mut far) = pair().await;
+        near.write_all(b"small").await.unwrap();
+        near.flush().await.unwrap();
+        let mut got = [0; 5];
+        far.read_exact(&mut got).await.unwrap();
+        assert_eq!(&got, b"small");
     }
 
     #[tokio::test]
