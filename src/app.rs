@@ -143,18 +143,14 @@ pub async fn run(config: Config) -> Result<(), String> {
 
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
     let (url, rules) = (config.store.clone(), config.rules.clone());
-    let patience = match &config.store {
-        StoreUrl::Sled(folder) => SledStore::patience(folder),
-        StoreUrl::Memory => GRACE,
+    let (patience, what) = match &config.store {
+        StoreUrl::Sled(folder) => (SledStore::patience(folder), folder.display().to_string()),
+        StoreUrl::Memory => (GRACE, "memory".to_owned()),
     };
     let started = beside(move || Engine::start(open(&url)?, rules));
     let started = tokio::time::timeout(patience, started).await.map_err(|_| {
-        let folder = match &config.store {
-            StoreUrl::Sled(folder) => folder.display().to_string(),
-            StoreUrl::Memory => "memory".to_owned(),
-        };
         format!(
-            "the store is unavailable: {folder} was not open after {} s; if its disk is well, move \
+            "the store is unavailable: {what} was not open after {} s; if its disk is well, move \
              the folder away, start anew and restore a backup (README, Operations)",
             patience.as_secs()
         )

@@ -129,6 +129,28 @@ impl RolePolicy {
         object: &Name,
         set: PrivilegeSet,
     ) {
+        self.update(hasher, database, object, |place| place.permit(set));
+    }
+
+    /// A grant that permitted `set` at the place is gone.
+    pub(super) fn forbid(
+        &mut self,
+        hasher: &RandomState,
+        database: &Name,
+        object: &Name,
+        set: PrivilegeSet,
+    ) {
+        self.update(hasher, database, object, |place| place.forbid(set));
+    }
+
+    /// Changes a place, which is there as long as something is permitted.
+    fn update(
+        &mut self,
+        hasher: &RandomState,
+        database: &Name,
+        object: &Name,
+        change: impl FnOnce(&mut Place),
+    ) {
         let hash = hash(hasher, database, object);
         self.0.update(
             hash,
@@ -141,27 +163,7 @@ impl RolePolicy {
                     set: PrivilegeSet::EMPTY,
                     more: None,
                 });
-                place.permit(set);
-                Some(place)
-            },
-        );
-    }
-
-    /// A grant that permitted `set` at the place is gone.
-    pub(super) fn forbid(
-        &mut self,
-        hasher: &RandomState,
-        database: &Name,
-        object: &Name,
-        set: PrivilegeSet,
-    ) {
-        let hash = hash(hasher, database, object);
-        self.0.update(
-            hash,
-            |place| place.is(database, object),
-            |found| {
-                let mut place = found?.clone();
-                place.forbid(set);
+                change(&mut place);
                 (!place.set.is_empty()).then_some(place)
             },
         );

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tonic::Status;
@@ -28,12 +29,16 @@ impl Gate {
         room.add(bytes.len()).map_err(|_| {
             status::overloaded("too many answers are not taken yet, try again later")
         })?;
-        let whole = Full::new(bytes);
-        let body = match trailers {
-            None => Body::new(whole),
-            Some(trailers) => Body::new(whole.with_trailers(async move { Some(Ok(trailers)) })),
-        };
-        Ok(Response::from_parts(parts, keeping(body, room)))
+        Ok(Response::from_parts(parts, keeping(whole(bytes, trailers), room)))
+    }
+}
+
+/// A body that is all here.
+pub(super) fn whole(bytes: Bytes, trailers: Option<HeaderMap>) -> Body {
+    match trailers {
+        Some(trailers) => Body::new(Full::new(bytes).with_trailers(async { Some(Ok(trailers)) })),
+        // A status that stands in the head ends the answer there: no frame may follow it.
+        None => Body::from(bytes),
     }
 }
 

@@ -1,14 +1,12 @@
 //! What a caller may see of an upstream's listings.
 
-use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
 use prost::Message;
 use tonic::{Code, Status};
 
 use super::forward::Answer;
-use super::frame;
+use super::{departure, frame};
 use crate::model::visibility::Visible;
 use crate::rpc::proto::service::{ListDatabasesResponse, ShowCollectionsResponse};
 use crate::rpc::status;
@@ -42,12 +40,7 @@ pub(super) async fn shorten(
 /// The response that an answer stands for.
 pub(super) fn whole(answer: Answer) -> Response {
     let Answer { head, body, trailers, status: _ } = answer;
-    let body = match trailers {
-        Some(trailers) => Body::new(Full::new(body).with_trailers(async { Some(Ok(trailers)) })),
-        // A status that stands in the head ends the answer there: no frame may follow it.
-        None => Body::from(body),
-    };
-    let mut response = Response::from_parts(head, body);
+    let mut response = Response::from_parts(head, departure::whole(body, trailers));
     response.headers_mut().remove(http::header::CONTENT_LENGTH);
     response
 }

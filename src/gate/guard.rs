@@ -114,6 +114,8 @@ impl Gate {
             false => MAX_SMALL_MESSAGE,
         };
         let (pieces, mut room) = self.read(&identity.user, body, limit).await?;
+        // What is answered here is put together anyway.
+        let pieces = if self.forwards(method) { pieces } else { vec![frame::joined(pieces)] };
         let frame = Frame::arrived(pieces, |field| method.reads(field))?;
         room.add(frame.beside())?;
         let caller = self.admit(&identity, &connection, path, frame.outline()).await?;

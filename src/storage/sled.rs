@@ -135,20 +135,17 @@ impl SledStore {
     fn write(&mut self, batch: sled::Batch) -> Result<(), StoreError> {
         let db = self.db()?;
         let written = guarded(|| db.apply_batch(batch).and_then(|()| self.rouser.flush(db)));
+        let written = written.map_err(|e| e.to_string());
+        let written = written.and_then(|written| written.map_err(|e| e.to_string()));
         let synced = self.data.sync_data();
         if synced.is_err() {
             self.doubtful = true;
-        }
-        let failure = match (written, synced) {
-            (Ok(Ok(())), Ok(())) => return Ok(()),
-            (Ok(Ok(())), Err(e)) => e.to_string(),
-            (Ok(Err(e)), _) => e.to_string(),
-            (Err(e), _) => e.to_string(),
-        };
-        if self.doubtful {
             // As far as possible; it is tried again before the store is opened.
             let _ = folder::doubt(&self.folder);
         }
+        let Err(failure) = written.and(synced.map_err(|e| e.to_string())) else {
+            return Ok(());
+        };
         let db = self.db.take();
         let _ = guarded(|| drop(db));
         Err(StoreError::Unknown(failure))

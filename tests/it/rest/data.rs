@@ -135,7 +135,7 @@ fn grant(server: &Server, privilege: &str, database: &str, collection: &str) {
     operate(server, "grant", privilege, database, collection);
 }
 
-fn sidecar() -> (Server, Rest) {
+pub(super) fn sidecar() -> (Server, Rest) {
     let rest = Rest::start();
     let server = prepared(&[
         "--upstream",

@@ -14,7 +14,7 @@ use milvus_rbac::rpc::{Behind, Service};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::data::{NOWHERE, change, prepared};
+use super::data::{change, sidecar};
 use super::upstream::Rest;
 use super::{expect, post, request};
 use crate::engine::{Fault, Faulty};
@@ -38,15 +38,7 @@ fn grant(server: &Server, database: &str, collection: &str) {
 
 #[test]
 fn grants_go_and_move_with_their_collection_alone() {
-    let rest = Rest::start();
-    let server = prepared(&[
-        "--upstream",
-        NOWHERE,
-        "--upstream-rest",
-        &rest.url,
-        "--resolve-aliases",
-        "off",
-    ]);
+    let (server, rest) = sidecar();
     let others = ["db1.* Search", "db1.c2 Search", "db2.c1 Search", "default.c1 Search"];
     let (drop, rename) = ("/collections/drop", "/collections/rename");
     let c1 = json!({"dbName": "db1", "collectionName": "c1"});
