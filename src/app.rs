@@ -1,6 +1,8 @@
 //! Puts the process together, runs it, and takes it apart in order. Only here are concrete stores
 //! named.
 
+mod root;
+
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +22,6 @@ use crate::config::{Config, StoreUrl};
 use crate::engine::{Engine, Health, WriterThread};
 use crate::gate::{self, External, Gate, Upstream};
 use crate::listener::Port;
-use crate::model::command::Command;
-use crate::model::state::ROOT;
 use crate::passwords::Passwords;
 use crate::rest::{self, RestUpstream};
 use crate::rpc::proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
@@ -37,8 +37,6 @@ use crate::telemetry;
 
 /// How long running calls may take to finish when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// The password of `root` where nobody gave one; Milvus' own default.
-const DEFAULT_ROOT_PASSWORD: &[u8] = b"Milvus";
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -59,8 +57,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let clock = Arc::new(Clock::default());
     let groups = Arc::new(config.rules.groups.clone());
     let (engine, writer) = start_engine(&config).await?;
-    seed(&engine, &passwords, &clock, config.root_password.as_deref()).await?;
-    tokio::spawn(warn_of_default_password(engine.clone(), passwords.clone()));
+    root::prepare(&engine, &passwords, &clock, config.root_password).await?;
     if !config.gate.authorization {
         warn!("authorization is off: credentials are ignored and nothing is refused");
     }
@@ -176,36 +173,6 @@ fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
 async fn end(engine: Engine, writer: WriterThread) -> Result<(), String> {
     engine.stop().await;
     beside(move || writer.join()).await?.map_err(|e| e.to_string())
-}
-
-/// Brings a new store to its first state.
-async fn seed(
-    engine: &Engine,
-    passwords: &Passwords,
-    clock: &Clock,
-    root_password: Option<&[u8]>,
-) -> Result<(), String> {
-    if engine.snapshot().state.users.contains_key(ROOT) {
-        if root_password.is_some() {
-            info!("root exists already and keeps its password; --root-password-file is not used");
-        }
-        return Ok(());
-    }
-    let password = root_password.unwrap_or(DEFAULT_ROOT_PASSWORD).to_vec();
-    let root_password_hash = passwords.hash(password).await.map_err(|e| e.to_string())?.into();
-    let created = clock.timestamp();
-    engine
-        .execute(Command::Seed { root_password_hash, created })
-        .await
-        .map(|_| ())
-        .map_err(|e| e.to_string())
-}
-
-async fn warn_of_default_password(engine: Engine, passwords: Passwords) {
-    let login = passwords.verify(&engine.snapshot().state, ROOT, DEFAULT_ROOT_PASSWORD).await;
-    if matches!(login, Ok(Some(_))) {
-        warn!("root has Milvus' default password: change it with update_password");
-    }
 }
 
 fn add_reflection(routes: Routes) -> Result<Routes, String> {

@@ -17,7 +17,7 @@ use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::state::State;
 use crate::storage::{Revision, Store, StoreError};
-use keeper::Turns;
+use keeper::{Kept, Turns};
 use writer::{Message, Request, Writer};
 
 /// Commands that may wait for the writer; more are refused.
@@ -116,15 +116,12 @@ impl Engine {
         let (queue, requests) = mpsc::channel(QUEUE);
         let mut writer = Writer::new(store, rules, published.clone());
         writer.load()?;
+        let no_thread = |e: std::io::Error| StoreError::Unavailable(e.to_string());
+        let kept = Kept::start(published.clone(), queue.downgrade()).map_err(no_thread)?;
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || writer.run(requests))
-            .map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        let (kept, weak) = (published.clone(), queue.downgrade());
-        std::thread::Builder::new()
-            .name("keeper".to_owned())
-            .spawn(move || keeper::keep(&kept, &weak))
-            .map_err(|e| StoreError::Unavailable(e.to_string()))?;
+            .spawn(move || writer.run(requests, &kept))
+            .map_err(no_thread)?;
         Ok((Self { published, queue }, WriterThread(thread)))
     }
 

@@ -75,6 +75,11 @@ impl Passwords {
         })))
     }
 
+    /// bcrypt's cost for new hashes.
+    pub fn cost(&self) -> u32 {
+        self.0.cost
+    }
+
     /// The hash to be stored for a password, in the form that Go writes.
     ///
     /// # Errors
@@ -109,14 +114,21 @@ impl Passwords {
             return Ok(Some(verified.hash));
         }
         let stored = found.map(|(_, user)| user.password_hash.clone());
-        let (password, cost) = (password.to_vec(), self.0.cost);
-        let matches = self.work(move || matches(&password, stored.as_deref(), cost)).await?;
+        let (given, cost) = (password.to_vec(), self.0.cost);
+        let matches = self.work(move || matches(&given, stored.as_deref(), cost)).await?;
         let Some((name, user)) = found.filter(|_| matches) else {
             return Ok(None);
         };
         let hash = user.password_hash.clone();
-        self.0.verified.insert(name.clone(), Verified { digest, hash: hash.clone() });
+        self.remember(name.clone(), password, hash.clone());
         Ok(Some(hash))
+    }
+
+    /// Spares a login its verification: the caller knows that `hash` is of `password`. It counts
+    /// only while a user has this hash.
+    pub fn remember(&self, user: Name, password: &[u8], hash: Name) {
+        let digest = self.digest(&user, password);
+        self.0.verified.insert(user, Verified { digest, hash });
     }
 
     fn digest(&self, user: &str, password: &[u8]) -> [u8; 32] {

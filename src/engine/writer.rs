@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::keeper::Kept;
 use super::{Health, Published, Snapshot};
 use crate::authz::Policy;
 use crate::model::command::{Command, Rules};
@@ -91,8 +92,11 @@ impl Writer {
         self.published.set_health(Health::Healthy);
     }
 
-    pub(super) fn run(mut self, mut messages: mpsc::Receiver<Message>) -> Result<(), StoreError> {
-        let _stopped = Stopped(self.published.clone());
+    pub(super) fn run(
+        mut self,
+        mut messages: mpsc::Receiver<Message>,
+        kept: &Kept,
+    ) -> Result<(), StoreError> {
         let mut queued = Vec::with_capacity(GROUP);
         while messages.blocking_recv_many(&mut queued, GROUP) > 0 {
             let mut requests = Vec::with_capacity(queued.len());
@@ -105,9 +109,9 @@ impl Writer {
             }
             // Who has given up was told that nothing is known: what did not begin must not any more.
             requests.retain(|request| !request.reply.is_closed());
-            self.published.turns.count();
+            kept.count_turn();
             self.serve(requests);
-            self.published.turns.count();
+            kept.count_turn();
             let healthy = self.head.is_some();
             self.published.set_health(if healthy { Health::Healthy } else { Health::StoreFailed });
         }
@@ -184,15 +188,6 @@ impl Writer {
                 Err(failure)
             }
         }
-    }
-}
-
-/// Tells, however the writer ends, that it has.
-struct Stopped(Arc<Published>);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        self.0.set_health(Health::Stopped);
     }
 }
 

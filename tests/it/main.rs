@@ -9,6 +9,7 @@
 //! * `linear`: concurrent calls, and whether an order explains their answers
 //! * `lifecycle`: starting, stopping, ports, configuration
 //! * `login`: what a refused login tells, and what ends one
+//! * `thrift`: what a start and idleness do not cost
 //! * `in_force`: acknowledged changes decide the next call, and those under way
 //! * `ext_authz`: the decision as Envoy asks for it
 //! * `rpc`: every call over the wire, row by row of the specification: what is refused and how,
@@ -49,3 +50,4 @@ mod rest;
 mod rpc;
 mod sidecar;
 mod support;
+mod thrift;
