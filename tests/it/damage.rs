@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -80,10 +81,15 @@ pub(crate) fn in_a_child(folder: &Path) -> String {
 }
 
 /// A store with a history: everything is there, much was overwritten and removed.
-fn make(folder: &Path, batches: u64) {
+pub(crate) fn make(folder: &Path, batches: Range<u64>) {
     let mut store = SledStore::open(folder).unwrap();
+    grow(&mut store, batches);
+    Box::new(store).close().unwrap();
+}
+
+fn grow(store: &mut SledStore, batches: Range<u64>) {
     let role = |i: u64| format!("role{i}").into();
-    for i in 0..batches {
+    for i in batches {
         let grant = |object: u64| Grant {
             object_type: ObjectType::Collection,
             database: "default".into(),
@@ -104,7 +110,6 @@ fn make(folder: &Path, batches: u64) {
         }
         store.commit(&Batch { expected: i, revision: i + 1, id: i.into(), changes }).unwrap();
     }
-    Box::new(store).close().unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -171,7 +176,7 @@ impl Harm {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries.filter(|path| path.is_file()).collect();
     files.sort();
@@ -186,7 +191,7 @@ fn damaged_files_are_refused_or_do_no_harm() {
     let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
     for (name, batches) in [("small", 12), ("large", 3000)] {
         let whole = place.path().join(name);
-        make(&whole, batches);
+        make(&whole, 0..batches);
         let held = format!("opened: {}", describe(&whole).unwrap());
         for file in files(&whole) {
             let file_name = file.file_name().unwrap().to_str().unwrap().to_owned();
@@ -225,4 +230,58 @@ fn damaged_files_are_refused_or_do_no_harm() {
     println!("{outcomes:#?}");
     let refusals = outcomes.keys().filter(|outcome| !outcome.ends_with("the same")).count();
     assert!(refusals > 3, "next to nothing was refused: {outcomes:?}");
+}
+
+/// Requires that a store is refused because its `head` says that `stored` was reached, and is
+/// opened at `left` without that. The error is what was made of it instead.
+fn told_by_the_head(folder: &Path, stored: u64, left: u64) -> Result<(), String> {
+    let outcome = in_a_child(folder);
+    let told =
+        format!("{}: revision {stored} was stored, {left} is all that is left. ", folder.display());
+    let refused = outcome.starts_with("refused: ") && outcome.contains(&told);
+    if !refused || !outcome.contains("restore a backup") {
+        return Err(outcome);
+    }
+    fs::write(folder.join("head"), "").unwrap();
+    let outcome = in_a_child(folder);
+    assert!(outcome.starts_with(&format!("opened: revision {left}, ")), "{outcome}");
+    Ok(())
+}
+
+/// Without its newest snapshot sled looks for the end of its log, and may miss a segment that is
+/// free since: then it opens a store as an empty one, without a word. Whether one is missed depends
+/// on how far the log fills its last segment, so it is looked at as it grows.
+#[test]
+fn a_lost_snapshot_is_told_by_the_head() {
+    let place = TempDir::new().unwrap();
+    let (folder, lost) = (place.path().join("growing"), place.path().join("lost"));
+    let mut store = SledStore::open(&folder).unwrap();
+    grow(&mut store, 0..3000);
+    for stored in (3000..9000).step_by(100) {
+        copy(&folder, &lost);
+        let held = format!("opened: {}", describe(&lost).unwrap());
+        assert!(held.starts_with(&format!("opened: revision {stored}, ")), "{held}");
+        // The only one: those before it go with its coming.
+        let newest = files(&lost).pop().unwrap();
+        assert!(newest.to_str().unwrap().contains("/snap."), "{newest:?}");
+        fs::remove_file(newest).unwrap();
+        match told_by_the_head(&lost, stored, 0) {
+            Ok(()) => return println!("missed at revision {stored}"),
+            Err(outcome) => assert_eq!(outcome, held, "at revision {stored}"),
+        }
+        fs::remove_dir_all(&lost).unwrap();
+        grow(&mut store, stored..stored + 100);
+    }
+    panic!("sled missed its snapshot nowhere");
+}
+
+#[test]
+fn an_older_data_file_is_told_by_the_head() {
+    let place = TempDir::new().unwrap();
+    let (folder, older) = (place.path().join("store"), place.path().join("older"));
+    make(&folder, 0..50);
+    copy(&folder, &older);
+    make(&folder, 50..60);
+    fs::copy(folder.join("head"), older.join("head")).unwrap();
+    assert_eq!(told_by_the_head(&older, 60, 50), Ok(()));
 }

@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use milvus_rbac::rpc::proto::service::*;
+use milvus_rbac::storage::sled::SledStore;
 use tempfile::TempDir;
 
 use crate::crash::{FLAGS, Told, present, write};
 use crate::durability::strace;
 use crate::support::{
-    Client, LIMIT, Server, command, http_get, missing, rounds, signal, sled_url, wait,
+    Client, LIMIT, Server, command, http_get, missing, rounds, signal, sled_url, wait, wait_for,
 };
 
 fn ready(server: &Server) -> (u16, String) {
@@ -258,4 +259,28 @@ fn a_start_without_room_or_right_to_write_is_refused_with_a_text() {
         let folder = folder.path().to_str().unwrap();
         assert!(told.contains(text) && told.contains(folder), "{told}");
     }
+}
+
+/// A minute and some, in which the process sleeps.
+#[test]
+fn a_store_that_does_not_open_is_given_up_with_a_text() {
+    let folder = TempDir::new().unwrap();
+    // Whoever reads it waits for ever, as sled does on some damaged files.
+    let fifo = folder.path().join("head");
+    assert!(Command::new("mkfifo").arg(fifo).status().unwrap().success());
+    let patience = SledStore::patience(folder.path());
+    let started = Instant::now();
+    let mut child = command(&sled_url(folder.path())).stderr(Stdio::piped()).spawn().unwrap();
+    let status = wait_for(&mut child, patience + LIMIT);
+    assert!(started.elapsed() >= patience, "{:?}", started.elapsed());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(status.code(), Some(1), "{told}");
+    let text = format!(
+        "the store is unavailable: {} was not open after {} s",
+        folder.path().display(),
+        patience.as_secs()
+    );
+    assert!(told.contains(&text) && told.contains("restore a backup"), "{told}");
+    assert!(output.stdout.is_empty(), "it listens: {:?}", output.stdout);
 }

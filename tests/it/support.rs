@@ -140,7 +140,12 @@ pub(crate) fn resident(pid: u32) -> u64 {
 
 /// Waits for a child's end, for a bounded time.
 pub(crate) fn wait(child: &mut Child) -> ExitStatus {
-    let until = Instant::now() + LIMIT;
+    wait_for(child, LIMIT)
+}
+
+/// The same, with another bound.
+pub(crate) fn wait_for(child: &mut Child, limit: Duration) -> ExitStatus {
+    let until = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
