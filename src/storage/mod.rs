@@ -12,6 +12,7 @@ pub mod memory;
 pub mod sled;
 
 use std::fmt;
+use std::time::Instant;
 
 use crate::model::state::{Change, State};
 
@@ -45,6 +46,25 @@ pub struct Batch {
     pub changes: Vec<Change>,
 }
 
+/// What a store that others write to tells of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A commit, of whoever. Changes that another program made in the records themselves come so
+    /// too: they keep the revision and have no batch.
+    Committed {
+        /// The revision after.
+        revision: Revision,
+        /// The commit.
+        batch: Option<BatchId>,
+        /// The changes in order.
+        changes: Vec<Change>,
+    },
+    /// At that moment everything that was committed had been told.
+    UpToDate(Instant),
+    /// What comes next cannot be told (compacted, broken, contradictory): load again.
+    Lost(StoreError),
+}
+
 /// A durable log of changes, used by one thread.
 ///
 /// * `load` returns all records and the revision, as one snapshot.
@@ -68,6 +88,18 @@ pub trait Store: Send + fmt::Debug {
     /// # Errors
     /// See [`StoreError`]: only `Unknown` may have changed something.
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Tells `news` of everything that is committed after what the last `load` returned, own
+    /// commits included, in order, until the store is dropped or loaded again. Returns false where
+    /// nobody else can write to the store: then nothing is told, and a commit is in force when it
+    /// returns.
+    ///
+    /// # Errors
+    /// The watch cannot be started.
+    fn watch(&mut self, news: Box<dyn Fn(News) + Send>) -> Result<bool, StoreError> {
+        drop(news);
+        Ok(false)
+    }
 
     /// The most changes that fit a batch.
     fn max_changes(&self) -> usize;
