@@ -48,6 +48,9 @@ async fn readiness(State(admin): State<Admin>) -> Response {
         Health::Healthy => None,
         Health::StoreFailed => Some("the store failed: changes are refused, reads go on"),
         Health::StoreSilent => Some("the store does not answer: changes may fail, reads go on"),
+        Health::Behind => {
+            Some("what others change in the store is not heard of: nothing is decided")
+        }
         Health::Stopped => Some("stopped"),
     };
     let note = match admin.gate {
@@ -74,6 +77,9 @@ async fn render(State(admin): State<Admin>) -> String {
     gauge!("milvus_rbac_store_healthy").set(flag(admin.engine.health() == Health::Healthy));
     gauge!("milvus_rbac_authorization").set(flag(admin.gate.authorization));
     gauge!("milvus_rbac_audit_only").set(flag(admin.gate.audit_only));
+    if let Some(staleness) = admin.engine.staleness() {
+        gauge!("milvus_rbac_staleness_seconds").set(staleness.as_secs_f64());
+    }
     if let Some(ready) = &admin.upstream {
         gauge!("milvus_rbac_upstream_ready").set(flag(*ready.borrow()));
     }

@@ -140,11 +140,12 @@ pub async fn run(config: Config) -> Result<(), String> {
 
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
     let (url, rules) = (config.store.clone(), config.rules.clone());
+    let max_staleness = config.max_staleness;
     let (patience, what) = match &config.store {
         StoreUrl::Sled(folder) => (SledStore::patience(folder), folder.display().to_string()),
         StoreUrl::Memory => (GRACE, "memory".to_owned()),
     };
-    let started = beside(move || Engine::start(open(&url)?, rules));
+    let started = beside(move || Engine::start(open(&url)?, rules, max_staleness));
     let started = tokio::time::timeout(patience, started).await.map_err(|_| {
         format!(
             "the store is unavailable: {what} was not open after {} s; if its disk is well, move \

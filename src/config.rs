@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::http::Uri;
 use axum::http::uri::Authority;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::MAX_STALENESS;
 use crate::gate::{Credentials, Options};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Rules;
@@ -68,6 +70,11 @@ pub struct Flags {
         value_name = "URL"
     )]
     store: String,
+    /// Where several instances share a store: how many seconds old the state may be on which
+    /// something is decided. Beyond, the instance is not ready and refuses everything.
+    #[arg(long, env = "MILVUS_RBAC_MAX_STALENESS", default_value_t = MAX_STALENESS.as_secs(),
+          value_name = "S", value_parser = clap::value_parser!(u64).range(2..=3600))]
+    max_staleness: u64,
     /// Off: credentials are ignored and nothing is refused.
     #[arg(long, env = "MILVUS_RBAC_AUTHORIZATION", default_value = "on")]
     authorization: Switch,
@@ -171,6 +178,8 @@ pub struct Config {
     pub admin_listen: Option<String>,
     /// The store.
     pub store: StoreUrl,
+    /// How old the state may be on which something is decided, where others change it.
+    pub max_staleness: Duration,
     /// How calls are decided.
     pub gate: Options,
     /// The Milvus behind the gate.
@@ -232,6 +241,7 @@ impl TryFrom<Flags> for Config {
                 _ => Some(address("--admin-listen", flags.admin_listen)?),
             },
             store: store_url(&flags.store)?,
+            max_staleness: Duration::from_secs(flags.max_staleness),
             gate: Options {
                 authorization: flags.authorization == Switch::On,
                 audit_only: flags.sidecar.audit_only,

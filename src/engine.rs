@@ -7,9 +7,9 @@ mod writer;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::authz::Policy;
@@ -25,6 +25,9 @@ const QUEUE: usize = 4096;
 
 /// How long a command waits for the store. The largest that there are take less.
 const ANSWER: Duration = Duration::from_secs(20);
+
+/// How old the state may be on which something is decided, if nothing else is said.
+pub const MAX_STALENESS: Duration = Duration::from_secs(10);
 
 /// One moment of the state, never changed once published.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +50,9 @@ pub enum Health {
     StoreFailed,
     /// The store has not answered for some seconds.
     StoreSilent,
+    /// Others write to the store, and what they wrote has not been heard of for too long: nothing is
+    /// decided until it has.
+    Behind,
     /// The writer has stopped.
     Stopped,
 }
@@ -56,6 +62,9 @@ struct Published {
     revision: watch::Sender<Revision>,
     health: watch::Sender<Health>,
     turns: Turns,
+    /// When the state was last known to be the newest; none where nobody else changes it.
+    confirmed: ArcSwapOption<Instant>,
+    max_staleness: Duration,
 }
 
 impl Published {
@@ -65,6 +74,19 @@ impl Published {
         let before = self.current.swap(snapshot);
         self.revision.send_replace(revision);
         before
+    }
+
+    /// The state was the newest at that moment.
+    fn confirm(&self, at: Instant) {
+        self.confirmed.store(Some(Arc::new(at)));
+    }
+
+    fn staleness(&self) -> Option<Duration> {
+        self.confirmed.load().as_ref().map(|at| at.elapsed())
+    }
+
+    fn is_behind(&self) -> bool {
+        self.staleness().is_some_and(|staleness| staleness > self.max_staleness)
     }
 
     fn set_health(&self, health: Health) {
@@ -102,19 +124,26 @@ impl WriterThread {
 }
 
 impl Engine {
-    /// Loads the store and starts the writer. Blocks while loading.
+    /// Loads the store and starts the writer. Blocks while loading. Where others write to the store
+    /// too, nothing is decided on a state older than `max_staleness`.
     ///
     /// # Errors
     /// The store cannot be loaded, or no thread started.
-    pub fn start(store: Box<dyn Store>, rules: Rules) -> Result<(Self, WriterThread), StoreError> {
+    pub fn start(
+        store: Box<dyn Store>,
+        rules: Rules,
+        max_staleness: Duration,
+    ) -> Result<(Self, WriterThread), StoreError> {
         let published = Arc::new(Published {
             current: ArcSwap::default(),
             revision: watch::Sender::new(0),
             health: watch::Sender::new(Health::Healthy),
             turns: Turns::default(),
+            confirmed: ArcSwapOption::empty(),
+            max_staleness,
         });
         let (queue, requests) = mpsc::channel(QUEUE);
-        let mut writer = Writer::new(store, rules, published.clone());
+        let mut writer = Writer::new(store, rules, published.clone(), queue.downgrade());
         writer.load()?;
         let no_thread = |e: std::io::Error| StoreError::Unavailable(e.to_string());
         let kept = Kept::start(published.clone(), queue.downgrade()).map_err(no_thread)?;
@@ -128,6 +157,36 @@ impl Engine {
     /// The newest state. Takes no lock and never waits.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.published.current.load_full()
+    }
+
+    /// The newest state, to decide on.
+    ///
+    /// INVARIANT: no decision rests on a state that may be older than `--max-staleness`. Defended by
+    /// `tests/it/engine/followed.rs`.
+    ///
+    /// # Errors
+    /// Others write to the store, and it is not known for too long what.
+    pub fn current(&self) -> Result<Arc<Snapshot>, Error> {
+        // Before the state is taken, which is then at least as new.
+        let confirmed = self.published.confirmed.load_full();
+        let snapshot = self.snapshot();
+        match confirmed.map(|at| at.elapsed()) {
+            Some(staleness) if staleness > self.published.max_staleness => Err(Error::verbatim(
+                ErrorKind::Unavailable,
+                format!(
+                    "nothing is decided here for now: what others have changed has not been heard \
+                     of for {} s, and {} s are allowed",
+                    staleness.as_secs(),
+                    self.published.max_staleness.as_secs()
+                ),
+            )),
+            _ => Ok(snapshot),
+        }
+    }
+
+    /// The time since the state was last known to be the newest; none where nobody else changes it.
+    pub fn staleness(&self) -> Option<Duration> {
+        self.published.staleness()
     }
 
     /// Whether changes can be stored.

@@ -94,7 +94,12 @@ fn keep(published: &Published, queue: &WeakSender<Message>) {
         }
         if health == Health::Healthy {
             // The store fails within turns only, and each wakes the keeper as it begins.
-            if now.is_multiple_of(2) {
+            if published.is_behind() {
+                error!("nothing has been heard for too long of what others change in the store");
+                published.set_health(Health::Behind);
+            } else if now.is_multiple_of(2) && published.staleness().is_some() {
+                thread::park_timeout(TICK);
+            } else if now.is_multiple_of(2) {
                 thread::park();
             } else {
                 thread::sleep(TICK);

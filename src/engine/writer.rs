@@ -1,10 +1,15 @@
 //! The writer's loop.
 
+mod followed;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use self::followed::Followed;
 use super::keeper::Kept;
 use super::{Health, Published, Snapshot};
 use crate::authz::Policy;
@@ -12,7 +17,7 @@ use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::names::Names;
 use crate::model::state::{Change, State};
-use crate::storage::{Batch, Revision, Store, StoreError, random_id};
+use crate::storage::{Batch, BatchId, Revision, Store, StoreError, random_id};
 use crate::telemetry;
 
 /// Commands that share a commit at most.
@@ -22,6 +27,8 @@ type Answer = Result<Revision, Error>;
 
 pub(super) enum Message {
     Request(Box<Request>),
+    /// The store has something to tell.
+    News,
     /// Try again to read a store that failed.
     Retry,
     Stop,
@@ -42,6 +49,10 @@ pub(super) struct Writer {
     names: Names,
     /// Snapshots of the past that somebody may read still.
     past: Vec<Arc<Snapshot>>,
+    /// What others commit, where they can.
+    followed: Followed,
+    /// Commands that share a commit at most: fewer where the store took no more.
+    group: usize,
 }
 
 /// The commands of one commit, those refused included, with the state that they lead to.
@@ -53,19 +64,34 @@ struct Group {
 }
 
 struct Planned {
-    reply: oneshot::Sender<Answer>,
     answer: Answer,
     /// Whether the answer, good or bad, rests on changes of this group.
     rests_on_group: bool,
 }
 
 impl Writer {
-    pub(super) fn new(store: Box<dyn Store>, rules: Rules, published: Arc<Published>) -> Self {
-        Self { store, rules, published, head: None, names: Names::default(), past: Vec::new() }
+    pub(super) fn new(
+        store: Box<dyn Store>,
+        rules: Rules,
+        published: Arc<Published>,
+        queue: mpsc::WeakSender<Message>,
+    ) -> Self {
+        Self {
+            store,
+            rules,
+            published,
+            head: None,
+            names: Names::default(),
+            past: Vec::new(),
+            followed: Followed::new(queue),
+            group: GROUP,
+        }
     }
 
     /// Reads the store and publishes what it holds. Returns the id of its last batch.
-    pub(super) fn load(&mut self) -> Result<Option<u128>, StoreError> {
+    pub(super) fn load(&mut self) -> Result<Option<BatchId>, StoreError> {
+        self.followed.stop();
+        let began = Instant::now();
         let loaded = self.store.load()?;
         let reached = self.published.current.load().revision;
         if loaded.revision < reached {
@@ -77,7 +103,11 @@ impl Writer {
         let policy = Policy::compile(&loaded.state, &self.rules.groups);
         let snapshot = Snapshot { revision: loaded.revision, state: loaded.state, policy };
         info!(store = self.store.store_id(), revision = snapshot.revision, "store loaded");
+        self.followed.start(&mut *self.store, loaded.revision, loaded.batch)?;
         self.publish(snapshot);
+        if self.followed.is_on() {
+            self.published.confirm(began);
+        }
         Ok(loaded.batch)
     }
 
@@ -99,45 +129,63 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let mut queued = Vec::with_capacity(GROUP);
         while messages.blocking_recv_many(&mut queued, GROUP) > 0 {
-            let mut requests = Vec::with_capacity(queued.len());
+            let mut requests = VecDeque::with_capacity(queued.len());
             for message in queued.drain(..) {
                 match message {
-                    Message::Request(request) => requests.push(*request),
-                    Message::Retry => {}
+                    Message::Request(request) => requests.push_back(*request),
+                    Message::News | Message::Retry => {}
                     Message::Stop => messages.close(),
                 }
             }
-            // Who has given up was told that nothing is known: what did not begin must not any more.
-            requests.retain(|request| !request.reply.is_closed());
             kept.count_turn();
+            self.catch_up();
             self.serve(requests);
             kept.count_turn();
-            let healthy = self.head.is_some();
-            self.published.set_health(if healthy { Health::Healthy } else { Health::StoreFailed });
+            self.published.set_health(match self.head {
+                None => Health::StoreFailed,
+                Some(_) if self.published.is_behind() => Health::Behind,
+                Some(_) => Health::Healthy,
+            });
         }
         self.store.close()
     }
 
     /// INVARIANT: durable before visible, visible before acknowledged: commit, publish, answer, in
     /// this order. Defended by `tests/it/crash.rs` and `tests/it/engine.rs`.
-    fn serve(&mut self, queued: Vec<Request>) {
-        let head = match self.head() {
-            Ok(head) => head,
-            Err(e) => return refuse_all(queued.into_iter().map(|q| q.reply), &not_stored(&e)),
-        };
-        let max_changes = self.store.max_changes();
-        let mut group = Group::plan(&head, queued, &self.rules, &mut self.names, max_changes);
-        if let Err(e) = self.commit(&head, &mut group) {
-            error!(error = %e, "changes could not be stored");
-            let error = not_stored(&e);
-            for Planned { reply, answer, rests_on_group } in group.planned {
-                let _ = reply.send(if rests_on_group { Err(error.clone()) } else { answer });
+    fn serve(&mut self, mut queued: VecDeque<Request>) {
+        loop {
+            // Who has given up was told that nothing is known: what did not begin must not any more.
+            queued.retain(|request| !request.reply.is_closed());
+            if queued.is_empty() {
+                return;
             }
-            return;
-        }
-        for Planned { reply, answer, .. } in group.planned {
-            // A caller who is gone does not undo the change.
-            let _ = reply.send(answer);
+            let head = match self.head() {
+                Ok(head) => head,
+                Err(e) => return answer_all(&mut queued, &not_stored(&e)),
+            };
+            let commands = queued.iter().take(self.group).map(|request| &request.command);
+            let mut group = Group::plan(&head, commands, &self.rules, &mut self.names);
+            let failure = match self.commit(&head, &mut group) {
+                Ok(()) => {
+                    self.group = self.group.saturating_mul(2).min(GROUP);
+                    None
+                }
+                Err(StoreError::TooLarge) if group.planned.len() > 1 => {
+                    self.group = group.planned.len() / 2;
+                    continue;
+                }
+                // Somebody else was quicker; what he did may change what is to be answered.
+                Err(StoreError::Conflict) if self.hear_of(head.revision + 1).is_ok() => continue,
+                Err(e) => {
+                    error!(error = %e, "changes could not be stored");
+                    Some(not_stored(&e))
+                }
+            };
+            for (request, planned) in queued.drain(..group.planned.len()).zip(group.planned) {
+                let failure = failure.as_ref().filter(|_| planned.rests_on_group);
+                // A caller who is gone does not undo the change.
+                let _ = request.reply.send(failure.map_or(planned.answer, |e| Err(e.clone())));
+            }
         }
     }
 
@@ -162,9 +210,13 @@ impl Writer {
         match self.store.commit(&batch) {
             Ok(()) => {}
             Err(StoreError::TooLarge) => return Err(StoreError::TooLarge),
+            Err(e) if self.followed.is_on() => return self.find_out_among_others(&batch, e),
             Err(e) => return self.find_out(&batch, e),
         }
         telemetry::committed(group.revision - head.revision);
+        if self.followed.is_on() {
+            return self.hear_of(group.revision);
+        }
         let policy =
             head.policy.updated(&head.state, &group.state, &self.rules.groups, &batch.changes);
         self.publish(Snapshot { revision: group.revision, state: group.state.clone(), policy });
@@ -193,40 +245,30 @@ impl Writer {
 
 impl Group {
     /// Plans each command against the state that the ones before it lead to.
-    fn plan(
+    fn plan<'c>(
         head: &Snapshot,
-        queued: Vec<Request>,
+        commands: impl Iterator<Item = &'c Command>,
         rules: &Rules,
         names: &mut Names,
-        max_changes: usize,
     ) -> Self {
         let mut group = Self {
             state: head.state.clone(),
             revision: head.revision,
             changes: Vec::new(),
-            planned: Vec::with_capacity(queued.len()),
+            planned: Vec::new(),
         };
-        for Request { command, reply } in queued {
-            let answer = group.add(&command, rules, names, max_changes);
+        for command in commands {
+            let answer = group.add(command, rules, names);
             let rests_on_group = group.revision > head.revision;
-            group.planned.push(Planned { reply, answer, rests_on_group });
+            group.planned.push(Planned { answer, rests_on_group });
         }
         group
     }
 
-    fn add(
-        &mut self,
-        command: &Command,
-        rules: &Rules,
-        names: &mut Names,
-        max_changes: usize,
-    ) -> Answer {
+    fn add(&mut self, command: &Command, rules: &Rules, names: &mut Names) -> Answer {
         let mut changes = command.plan(&self.state, rules)?;
         if changes.is_empty() {
             return Ok(self.revision);
-        }
-        if self.changes.len() + changes.len() > max_changes {
-            return Err(not_stored(&StoreError::TooLarge));
         }
         let mut next = self.state.clone();
         for change in &mut changes {
@@ -243,9 +285,9 @@ impl Group {
     }
 }
 
-fn refuse_all(replies: impl Iterator<Item = oneshot::Sender<Answer>>, error: &Error) {
-    for reply in replies {
-        let _ = reply.send(Err(error.clone()));
+fn answer_all(queued: &mut VecDeque<Request>, error: &Error) {
+    for request in queued.drain(..) {
+        let _ = request.reply.send(Err(error.clone()));
     }
 }
 

@@ -34,7 +34,7 @@ impl Gate {
     ) -> Result<Arc<Snapshot>, Status> {
         // INVARIANT: the newest state decides, however long the login and the message took: what
         // was revoked before this moment is refused. Defended by `tests/it/in_force.rs`.
-        let snapshot = self.engine.snapshot();
+        let snapshot = self.current()?;
         identity.check(&snapshot.state)?;
         if !self.options.authorization {
             return Ok(snapshot);
@@ -108,7 +108,7 @@ impl Gate {
         for name in &asked.names {
             let name = aliases.resolve(asked.database, name).await;
             // One that is denied decides: no caller has more looked up than may be acted on.
-            let snapshot = self.engine.snapshot();
+            let snapshot = self.current()?;
             let denied = !asked.on(&snapshot, user, &[&*name]).is_allowed();
             names.push(NameOf::Resolved(name));
             if denied {
@@ -116,7 +116,7 @@ impl Gate {
                 return Ok((snapshot, names));
             }
         }
-        let snapshot = self.engine.snapshot();
+        let snapshot = self.current()?;
         identity.check(&snapshot.state)?;
         Ok((snapshot, names))
     }

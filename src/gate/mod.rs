@@ -213,7 +213,7 @@ impl Gate {
     ) -> Result<Identity, Status> {
         if !self.options.authorization {
             self.wait_for_revision(headers).await?;
-            return Ok(Login::claimed(login.ok(), &self.engine.snapshot().state));
+            return Ok(Login::claimed(login.ok(), &self.current()?.state));
         }
         let login = login?;
         self.wait_for_revision(headers).await?;
@@ -264,6 +264,11 @@ impl Gate {
     /// Whether the upstream answers the method.
     fn forwards(&self, method: &Method) -> bool {
         self.upstream.is_some() && method.answered != Answered::Here
+    }
+
+    /// The newest state, unless it may be too old to decide on.
+    fn current(&self) -> Result<Arc<Snapshot>, Status> {
+        self.engine.current().map_err(|e| status::unavailable(e.to_string()))
     }
 
     /// The newest revision.

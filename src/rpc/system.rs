@@ -56,6 +56,7 @@ pub(super) async fn health(
         Health::Healthy => Vec::new(),
         Health::StoreFailed => vec!["the store failed: changes are refused".to_owned()],
         Health::StoreSilent => vec!["the store does not answer".to_owned()],
+        Health::Behind => vec!["what others change in the store is not heard of".to_owned()],
         Health::Stopped => vec!["the server is stopping".to_owned()],
     };
     if service.behind.ready.is_some() {
@@ -77,7 +78,7 @@ pub(super) async fn components(
 ) -> Answer<ComponentStates> {
     let state = match service.engine.health() {
         Health::Healthy => StateCode::Healthy,
-        Health::StoreFailed | Health::StoreSilent => StateCode::Abnormal,
+        Health::StoreFailed | Health::StoreSilent | Health::Behind => StateCode::Abnormal,
         Health::Stopped => StateCode::Stopping,
     };
     let info = ComponentInfo {
