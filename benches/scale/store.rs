@@ -53,10 +53,6 @@ impl Store for Prepared {
         Ok(())
     }
 
-    fn max_changes(&self) -> usize {
-        usize::MAX
-    }
-
     fn store_id(&self) -> String {
         "prepared".to_owned()
     }

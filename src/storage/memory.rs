@@ -36,10 +36,6 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn max_changes(&self) -> usize {
-        usize::MAX
-    }
-
     fn store_id(&self) -> String {
         format!("{:032x}", self.id)
     }

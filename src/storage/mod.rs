@@ -101,9 +101,6 @@ pub trait Store: Send + fmt::Debug {
         Ok(false)
     }
 
-    /// The most changes that fit a batch.
-    fn max_changes(&self) -> usize;
-
     /// Which store this is.
     fn store_id(&self) -> String;
 

@@ -247,10 +247,6 @@ impl Store for SledStore {
         Ok(())
     }
 
-    fn max_changes(&self) -> usize {
-        usize::MAX
-    }
-
     fn store_id(&self) -> String {
         format!("{:032x}", self.id)
     }

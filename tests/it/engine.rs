@@ -1,5 +1,7 @@
 //! The single writer over a store that fails, hangs and forgets as told.
 
+mod followed;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -80,15 +82,12 @@ impl Store for Faulty {
             Some(Fault::RefuseCommit) => Err(StoreError::Unavailable("disk full".to_owned())),
             Some(Fault::LoseAnswerBeforeCommit) => lost(),
             Some(_) => self.inner.lock().unwrap().commit(batch).and_then(|()| lost()),
+            None if batch.changes.len() > self.max_changes => Err(StoreError::TooLarge),
             None => {
                 self.script.0.lock().unwrap().commits.push(batch.changes.len());
                 self.inner.lock().unwrap().commit(batch)
             }
         }
-    }
-
-    fn max_changes(&self) -> usize {
-        self.max_changes
     }
 
     fn store_id(&self) -> String {
@@ -298,4 +297,28 @@ async fn who_reads_a_past_state_is_never_the_last_to_hold_it() {
     assert!(past.upgrade().is_some(), "let go by its reader");
     engine.execute(create("b")).await.unwrap();
     assert!(past.upgrade().is_none(), "never let go");
+}
+
+/// Who waits for a commit that is too large together is not refused for it.
+#[tokio::test]
+async fn a_group_larger_than_the_store_takes_is_committed_in_parts() {
+    const COMMANDS: usize = 40;
+    let store = Faulty { max_changes: 6, ..Faulty::new() };
+    let (engine, _writer) = start(&store);
+    store.hold(true);
+    let tasks: Vec<_> = (0..COMMANDS)
+        .map(|i| {
+            let engine = engine.clone();
+            tokio::spawn(async move { engine.execute(create(&format!("r{i}"))).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    store.hold(false);
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let commits = store.commits();
+    assert!(commits.iter().all(|changes| *changes <= 6), "{commits:?}");
+    assert_eq!(commits.iter().sum::<usize>(), COMMANDS);
+    assert!(commits.len() < COMMANDS, "{commits:?}");
 }

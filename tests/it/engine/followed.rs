@@ -1,0 +1,303 @@
+//! Several writers over one store that each hears the others through: answers that are lost, late
+//! or bad, and news that stop.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use milvus_rbac::engine::{Engine, Health, MAX_STALENESS, WriterThread};
+use milvus_rbac::model::command::Rules;
+use milvus_rbac::model::error::ErrorKind;
+use milvus_rbac::model::state::{Change, State};
+use milvus_rbac::storage::{Batch, BatchId, Loaded, News, Revision, Store, StoreError};
+
+use super::{create, has, kind};
+
+type Tell = Box<dyn Fn(News) + Send>;
+
+/// What becomes of an instance's next commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It happens, and nobody says so.
+    LoseAnswer,
+    /// The request is lost.
+    LoseRequest,
+    /// The request is under way when the instance gives it up; it comes before the next one.
+    Delay,
+}
+
+#[derive(Default)]
+struct Center {
+    state: State,
+    revision: Revision,
+    batch: Option<BatchId>,
+    watchers: HashMap<usize, Tell>,
+    faults: HashMap<usize, Fault>,
+    delayed: Option<Batch>,
+    /// Instances that hear nothing.
+    deaf: Vec<usize>,
+    loads: usize,
+}
+
+impl Center {
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        if batch.expected != self.revision {
+            return Err(StoreError::Conflict);
+        }
+        self.change(&batch.changes);
+        (self.revision, self.batch) = (batch.revision, Some(batch.id));
+        self.tell(&batch.changes, Some(batch.id));
+        Ok(())
+    }
+
+    fn change(&mut self, changes: &[Change]) {
+        for change in changes {
+            self.state.apply(change).unwrap();
+        }
+    }
+
+    fn tell(&self, changes: &[Change], batch: Option<BatchId>) {
+        for (watcher, tell) in &self.watchers {
+            if !self.deaf.contains(watcher) {
+                let (revision, changes) = (self.revision, changes.to_vec());
+                tell(News::Committed { revision, batch, changes });
+                tell(News::UpToDate(Instant::now()));
+            }
+        }
+    }
+}
+
+/// A store in memory that several instances share.
+#[derive(Clone, Default)]
+struct Shared {
+    center: Arc<Mutex<Center>>,
+    instances: Arc<AtomicUsize>,
+}
+
+impl Shared {
+    fn center(&self) -> MutexGuard<'_, Center> {
+        self.center.lock().unwrap()
+    }
+
+    fn start_within(&self, max_staleness: Duration) -> (Engine, WriterThread) {
+        let number = self.instances.fetch_add(1, Ordering::SeqCst);
+        let instance = Instance { shared: self.clone(), number };
+        let rules = Rules { max_roles: 0, ..Rules::default() };
+        Engine::start(Box::new(instance), rules, max_staleness).unwrap()
+    }
+
+    fn start(&self) -> (Engine, WriterThread) {
+        self.start_within(MAX_STALENESS)
+    }
+}
+
+struct Instance {
+    shared: Shared,
+    number: usize,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "instance {}", self.number)
+    }
+}
+
+impl Store for Instance {
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        let mut center = self.shared.center();
+        center.watchers.remove(&self.number);
+        center.loads += 1;
+        let Center { state, revision, batch, .. } = &*center;
+        Ok(Loaded { state: state.clone(), revision: *revision, batch: *batch })
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let mut center = self.shared.center();
+        let lost = Err(StoreError::Unknown("no answer".to_owned()));
+        match center.faults.remove(&self.number) {
+            Some(Fault::LoseAnswer) => center.commit(batch).and(lost),
+            Some(Fault::LoseRequest) => lost,
+            Some(Fault::Delay) => {
+                center.delayed = Some(batch.clone());
+                lost
+            }
+            None => {
+                let committed = center.commit(batch);
+                // Whatever became of it, its answer goes nowhere.
+                let _ = center.delayed.take().map(|late| center.commit(&late));
+                committed
+            }
+        }
+    }
+
+    fn watch(&mut self, news: Tell) -> Result<bool, StoreError> {
+        self.shared.center().watchers.insert(self.number, news);
+        Ok(true)
+    }
+
+    fn store_id(&self) -> String {
+        "shared".to_owned()
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        self.shared.center().watchers.remove(&self.number);
+        Ok(())
+    }
+}
+
+fn put_role(name: &str) -> Change {
+    Change::PutRole { name: name.into(), description: "".into() }
+}
+
+async fn until(what: impl Fn() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(20);
+    while !what() {
+        assert!(Instant::now() < give_up);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_one_commits_the_others_see_and_each_sees_its_own_at_once() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    let (other, _other) = shared.start();
+    assert_eq!(one.execute(create("a")).await, Ok(1));
+    assert!(has(&one, "a"));
+    other.wait_for(1, Duration::from_secs(10)).await.unwrap();
+    assert!(has(&other, "a"));
+    assert_eq!(kind(other.execute(create("a")).await), ErrorKind::InvalidParameter);
+    assert_eq!(other.execute(create("b")).await, Ok(2));
+    assert!(has(&other, "b"));
+}
+
+#[tokio::test]
+async fn writers_that_meet_succeed_one_after_the_other() {
+    const ROLES: usize = 100;
+    let shared = Shared::default();
+    let instances: Vec<_> = (0..3).map(|_| shared.start()).collect();
+    let mut tasks = Vec::new();
+    for role in 0..ROLES {
+        for (engine, _) in &instances {
+            let engine = engine.clone();
+            tasks.push(tokio::spawn(
+                async move { engine.execute(create(&format!("r{role}"))).await },
+            ));
+        }
+    }
+    let mut revisions = Vec::new();
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(revision) => revisions.push(revision),
+            Err(e) => assert_eq!(e.kind(), ErrorKind::InvalidParameter, "{e}"),
+        }
+    }
+    revisions.sort_unstable();
+    assert_eq!(revisions, (1..=ROLES as u64).collect::<Vec<_>>());
+    for (engine, _) in &instances {
+        engine.wait_for(ROLES as u64, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(engine.snapshot().state, shared.center().state);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_out_even_after_others_went_on() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    let (other, _other) = shared.start();
+    shared.center().faults.insert(0, Fault::LoseAnswer);
+    assert_eq!(one.execute(create("a")).await, Ok(1));
+    assert!(has(&one, "a"));
+    shared.center().faults.insert(0, Fault::LoseRequest);
+    let refused = one.execute(create("b")).await.unwrap_err();
+    assert!(refused.text().contains("nothing was changed"), "{refused}");
+    let reached = other.execute(create("c")).await.unwrap();
+    one.wait_for(reached, Duration::from_secs(10)).await.unwrap();
+    assert!(has(&one, "a") && !has(&one, "b") && has(&one, "c"));
+    assert_eq!(one.health(), Health::Healthy);
+}
+
+/// Refused is refused, even if the request arrives after all.
+#[tokio::test]
+async fn a_request_that_comes_late_changes_nothing_any_more() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    shared.center().faults.insert(0, Fault::Delay);
+    let refused = one.execute(create("late")).await.unwrap_err();
+    assert!(refused.text().contains("nothing was changed"), "{refused}");
+    assert!(shared.center().delayed.is_none(), "it never came");
+    one.execute(create("next")).await.unwrap();
+    assert!(!has(&one, "late") && has(&one, "next"));
+    assert!(!shared.center().state.roles.contains_key("late"));
+}
+
+#[tokio::test]
+async fn changes_that_others_make_in_the_records_are_taken_over() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    {
+        let mut center = shared.center();
+        let changes = [put_role("foreign")];
+        center.change(&changes);
+        center.tell(&changes, None);
+    }
+    until(|| has(&one, "foreign")).await;
+    assert_eq!(one.snapshot().revision, 0);
+}
+
+#[tokio::test]
+async fn news_that_do_not_fit_or_are_lost_have_the_store_read_again() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    let lost = || News::Lost(StoreError::Unavailable("compacted".to_owned()));
+    let unfit = || News::Committed {
+        revision: 9,
+        batch: None,
+        changes: vec![Change::Bind { user: "nobody".into(), role: "nothing".into() }],
+    };
+    for (news, loads) in [(lost(), 2), (unfit(), 3)] {
+        {
+            let mut center = shared.center();
+            // What was not told of is found.
+            center.change(&[put_role(&format!("silent{loads}"))]);
+            center.watchers[&0](news);
+        }
+        until(|| has(&one, &format!("silent{loads}"))).await;
+        assert_eq!(shared.center().loads, loads);
+        until(|| one.health() == Health::Healthy).await;
+    }
+    assert_eq!(one.execute(create("after")).await, Ok(1));
+}
+
+#[tokio::test]
+async fn nothing_is_decided_on_a_state_that_may_be_too_old() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start_within(Duration::from_millis(600));
+    let (other, _other) = shared.start();
+    one.current().unwrap();
+    shared.center().deaf.push(0);
+    other.execute(create("unheard")).await.unwrap();
+    until(|| one.health() == Health::Behind).await;
+    let refused = one.current().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert!(refused.text().contains("not been heard of"), "{refused}");
+    shared.center().deaf.clear();
+    shared.center().watchers[&0](News::Lost(StoreError::Unavailable("reconnected".to_owned())));
+    until(|| one.health() == Health::Healthy).await;
+    assert!(one.current().unwrap().state.roles.contains_key("unheard"));
+}
+
+/// Whoever reads its own changes waits for them.
+#[tokio::test]
+async fn a_commit_that_is_not_told_of_is_not_acknowledged() {
+    let shared = Shared::default();
+    let (one, _one): (Engine, _) = shared.start();
+    shared.center().deaf.push(0);
+    let unknown = one.execute(create("a")).await.unwrap_err();
+    assert!(unknown.text().contains("not known"), "{unknown}");
+    assert!(!has(&one, "a"));
+    shared.center().deaf.clear();
+    shared.center().watchers[&0](News::Lost(StoreError::Unavailable("reconnected".to_owned())));
+    until(|| has(&one, "a")).await;
+}
