@@ -170,7 +170,8 @@ impl Writer {
                     self.group = self.group.saturating_mul(2).min(GROUP);
                     None
                 }
-                Err(StoreError::TooLarge) if group.planned.len() > 1 => {
+                // One of them is to blame, or all together.
+                Err(StoreError::TooLarge | StoreError::Refused(_)) if group.planned.len() > 1 => {
                     self.group = group.planned.len() / 2;
                     continue;
                 }
@@ -209,7 +210,7 @@ impl Writer {
         };
         match self.store.commit(&batch) {
             Ok(()) => {}
-            Err(StoreError::TooLarge) => return Err(StoreError::TooLarge),
+            Err(e @ (StoreError::TooLarge | StoreError::Refused(_))) => return Err(e),
             Err(e) if self.followed.is_on() => return self.find_out_among_others(&batch, e),
             Err(e) => return self.find_out(&batch, e),
         }
@@ -295,6 +296,7 @@ fn answer_all(queued: &mut VecDeque<Request>, error: &Error) {
 fn not_stored(error: &StoreError) -> Error {
     let why = match error {
         StoreError::TooLarge => "the change is larger than the store takes at once",
+        StoreError::Refused(_) => "the store has no place for such a name",
         StoreError::Conflict => "the store was changed by somebody else meanwhile, try again",
         StoreError::Unknown(_) => {
             "the store failed; whether the change was stored is not known yet"
