@@ -157,7 +157,7 @@ impl Writer {
         };
         match self.store.commit(&batch) {
             Ok(()) => {}
-            Err(StoreError::TooLarge) => return Err(StoreError::TooLarge),
+            Err(e @ (StoreError::TooLarge | StoreError::Refused(_))) => return Err(e),
             Err(e) => return self.find_out(&batch, e),
         }
         telemetry::committed(group.revision - head.revision);
@@ -258,6 +258,7 @@ fn refuse_all(replies: impl Iterator<Item = oneshot::Sender<Answer>>, error: &Er
 fn not_stored(error: &StoreError) -> Error {
     let why = match error {
         StoreError::TooLarge => "the change is larger than the store takes at once",
+        StoreError::Refused(_) => "the store has no place for such a name",
         StoreError::Conflict => "the store was changed by somebody else meanwhile, try again",
         StoreError::Unknown(_) => {
             "the store failed; whether the change was stored is not known yet"

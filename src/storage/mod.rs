@@ -8,6 +8,7 @@ pub mod codec;
 mod codec_fuzz;
 #[cfg(test)]
 mod conformance;
+pub mod etcd;
 pub mod memory;
 pub mod sled;
 
@@ -123,6 +124,8 @@ pub enum StoreError {
     Conflict,
     /// The batch has more changes than the store takes. Nothing changed.
     TooLarge,
+    /// The store has no place for a record like one of these. Nothing changed.
+    Refused(String),
     /// The store could not be reached or written. Nothing changed.
     Unavailable(String),
     /// The batch may or may not have been committed.
@@ -137,6 +140,7 @@ impl fmt::Display for StoreError {
             Self::InUse(text) => write!(f, "the store is in use: {text}"),
             Self::Conflict => f.write_str("the store has moved on"),
             Self::TooLarge => f.write_str("the change is larger than the store takes at once"),
+            Self::Refused(text) => write!(f, "the store cannot hold it: {text}"),
             Self::Unavailable(text) => write!(f, "the store is unavailable: {text}"),
             Self::Unknown(text) => write!(f, "the store did not confirm a commit: {text}"),
             Self::Damaged(text) => {
