@@ -201,7 +201,7 @@ impl Client {
     }
 
     /// INVARIANT: what changes something is sent again only where nothing can have come of it.
-    /// Defended by `tests.rs`, where an answer is lost.
+    /// Defended by `tests/it/etcd/mod.rs`, where an answer gets lost.
     async fn call<T>(
         &mut self,
         repeatable: bool,

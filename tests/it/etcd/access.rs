@@ -20,7 +20,6 @@ fn refusal(target: Target) -> String {
 
 #[test]
 fn a_user_gets_in_with_the_password_alone() {
-    // Tokens that are not used for a second are forgotten.
     let etcd = Etcd::start(&[]);
     for (path, json) in [
         ("auth/user/add", r#"{"name":"root","password":"secret:1"}"#),
@@ -49,8 +48,11 @@ fn a_user_gets_in_with_the_password_alone() {
     assert!(etcd.run());
     assert_eq!(store.load().unwrap().revision, 1);
     // Any change of users makes the tokens of before useless.
-    let again = etcd.post("auth/authenticate", r#"{"name":"root","password":"secret:1"}"#);
-    assert!(again.contains("token"), "{again}");
+    let login = etcd.post("auth/authenticate", r#"{"name":"root","password":"secret:1"}"#);
+    let token = login.split("\"token\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    let token = format!("Authorization: {}\r\n", token.unwrap());
+    let added = etcd.post_with(&token, "auth/user/add", r#"{"name":"u","password":"p"}"#);
+    assert!(added.contains("200 OK"), "{added}");
     store.commit(&batch(1, 2, vec![role("b")])).unwrap();
 }
 

@@ -5,7 +5,6 @@ mod proxy;
 mod server;
 mod watch;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use milvus_rbac::model::state::{Change, Database, Name};
@@ -176,7 +175,8 @@ async fn a_server_serves_on_etcd_and_finds_its_changes_again() {
     let answer = server.root().await.create_role(request).await.unwrap().into_inner();
     assert_eq!(answer.code, 0, "{answer:?}");
     assert!(server.stop().success());
-    let state = open(&etcd, "by-dev/meta").load().unwrap().state;
+    let load = move || open(&etcd, "by-dev/meta").load().unwrap().state;
+    let state = tokio::task::spawn_blocking(load).await.unwrap();
     assert!(state.roles.contains_key("kept"));
 }
 
@@ -216,9 +216,4 @@ fn fails(store: &str, flags: &[&str], code: i32, text: &str) {
     assert_eq!(wait(&mut child).code(), Some(code), "{store} {flags:?}");
     let told = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
     assert!(told.contains(text), "{store} {flags:?}: {told}");
-}
-
-/// The etcd of the other tests must live as long as one needs it.
-fn shared() -> Arc<Etcd> {
-    Etcd::shared()
 }

@@ -111,11 +111,13 @@ impl Etcd {
 
     /// A call of etcd's JSON gateway; bytes are base64 there.
     pub(crate) fn post(&self, path: &str, json: &str) -> String {
-        let length = json.len();
-        http(
-            self.ports[0],
-            &format!("POST /v3/{path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{json}"),
-        )
+        self.post_with("", path, json)
+    }
+
+    /// With more lines in the head.
+    pub(crate) fn post_with(&self, head: &str, path: &str, json: &str) -> String {
+        let head = format!("{head}Content-Length: {}\r\n", json.len());
+        http(self.ports[0], &format!("POST /v3/{path} HTTP/1.0\r\n{head}\r\n{json}"))
     }
 
     pub(crate) fn put(&self, key: &str, value: &str) -> String {

@@ -7,7 +7,7 @@ use milvus_rbac::model::state::Change;
 use milvus_rbac::storage::{BatchId, News, Revision, Store as _};
 
 use super::server::Etcd;
-use super::{LIMIT, batch, open, role, shared};
+use super::{LIMIT, batch, open, role};
 use milvus_rbac::storage::etcd::EtcdStore;
 
 struct Told(Receiver<News>);
@@ -45,7 +45,7 @@ impl Told {
 
 #[test]
 fn commits_of_all_instances_and_foreign_writes_are_told_in_order() {
-    let etcd = shared();
+    let etcd = Etcd::shared();
     let (mut one, mut two) = (open(&etcd, "told"), open(&etcd, "told"));
     one.load().unwrap();
     two.load().unwrap();
@@ -131,7 +131,7 @@ fn what_is_compacted_away_is_lost() {
 
 #[test]
 fn a_last_commit_that_somebody_else_removes_is_contradictory() {
-    let etcd = shared();
+    let etcd = Etcd::shared();
     let mut store = open(&etcd, "robbed");
     store.load().unwrap();
     let told = Told::by(&mut store);
@@ -143,7 +143,7 @@ fn a_last_commit_that_somebody_else_removes_is_contradictory() {
 
 #[test]
 fn a_watch_ends_with_the_next_load() {
-    let etcd = shared();
+    let etcd = Etcd::shared();
     let mut store = open(&etcd, "ended");
     store.load().unwrap();
     let told = Told::by(&mut store);
