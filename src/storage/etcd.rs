@@ -28,12 +28,7 @@ use self::watch::{Tell, Watch};
 use super::{Batch, Loaded, Store, StoreError, random_id};
 
 /// etcd's messages and services.
-#[expect(
-    missing_docs,
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    reason = "generated"
-)]
+#[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/etcdserverpb.rs"));
 }

@@ -160,7 +160,7 @@ fn a_root_with_records_of_a_milvus_starts_with_them() {
     assert!(loaded.state.users["u"].roles.contains_key(&Name::from("r")));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_serves_on_etcd_and_finds_its_changes_again() {
     let etcd = Etcd::shared();
     let url = format!("etcd://{}/by-dev/meta", etcd.address());
