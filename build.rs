@@ -31,6 +31,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .codec_path("crate::rpc::codec::Codec")
         .include_file("protos.rs")
         .compile_fds(compiler.file_descriptor_set())?;
+    // What a store calls, and nobody is told of.
+    tonic_prost_build::configure()
+        .build_server(false)
+        .build_transport(false)
+        .compile_fds(protox::compile(["etcd.proto"], ["proto"])?)?;
     Ok(())
 }
 

@@ -30,6 +30,7 @@ use crate::rpc::proto::service::client_telemetry_service_server::{
 };
 use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
 use crate::rpc::{Behind, DESCRIPTORS, Service};
+use crate::storage::etcd::EtcdStore;
 use crate::storage::memory::MemoryStore;
 use crate::storage::sled::SledStore;
 use crate::storage::{Store, StoreError};
@@ -37,6 +38,8 @@ use crate::telemetry;
 
 /// How long running calls may take to finish when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long an etcd may take to be read as a whole.
+const ETCD_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -141,15 +144,20 @@ pub async fn run(config: Config) -> Result<(), String> {
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
     let (url, rules) = (config.store.clone(), config.rules.clone());
     let max_staleness = config.max_staleness;
-    let (patience, what) = match &config.store {
-        StoreUrl::Sled(folder) => (SledStore::patience(folder), folder.display().to_string()),
-        StoreUrl::Memory => (GRACE, "memory".to_owned()),
+    let (patience, what, way_on) = match &config.store {
+        StoreUrl::Sled(folder) => (
+            SledStore::patience(folder),
+            folder.display().to_string(),
+            "; if its disk is well, move the folder away, start anew and restore a backup (README, \
+             Operations)",
+        ),
+        StoreUrl::Etcd(target) => (ETCD_PATIENCE, target.endpoints.join(","), ""),
+        StoreUrl::Memory => (GRACE, "memory".to_owned(), ""),
     };
-    let started = beside(move || Engine::start(open(&url)?, rules, max_staleness));
+    let started = beside(move || Engine::start(open(url)?, rules, max_staleness));
     let started = tokio::time::timeout(patience, started).await.map_err(|_| {
         format!(
-            "the store is unavailable: {what} was not open after {} s; if its disk is well, move \
-             the folder away, start anew and restore a backup (README, Operations)",
+            "the store is unavailable: {what} was not open after {} s{way_on}",
             patience.as_secs()
         )
     })?;
@@ -164,9 +172,10 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
     told.await.map_err(|_| "the store's thread panicked; its message is above".to_owned())
 }
 
-fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+fn open(url: StoreUrl) -> Result<Box<dyn Store>, StoreError> {
     Ok(match url {
-        StoreUrl::Sled(folder) => Box::new(SledStore::open(folder)?),
+        StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
+        StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target)?),
         StoreUrl::Memory => Box::new(MemoryStore::new()?),
     })
 }

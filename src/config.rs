@@ -1,6 +1,8 @@
 //! The command line. Two types, one conversion: [`Flags`] are what was typed, [`Config`] is what it
 //! means and has been checked.
 
+mod etcd;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use crate::gate::{Credentials, Options};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Rules;
 use crate::model::name;
+use crate::storage::etcd::Target;
 use crate::telemetry::LogFormat;
 
 /// Milvus' access control (users, roles, grants, privilege groups) as one small server.
@@ -62,7 +65,9 @@ pub struct Flags {
         value_name = "ADDR"
     )]
     admin_listen: String,
-    /// Where everything is kept: `sled:DIR` or `memory:`.
+    /// Where everything is kept: `sled:DIR`, `memory:`, or an etcd, `etcd://H1:2379,H2:2379/ROOT`
+    /// (`etcds:` with TLS), where ROOT is Milvus' meta root, such as `by-dev/meta`. etcd's own limit
+    /// of operations in a transaction is told by `?max-txn-ops=N` where it is not 128.
     #[arg(
         long,
         env = "MILVUS_RBAC_STORE",
@@ -104,6 +109,8 @@ pub struct Flags {
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `milvus_rbac=debug`.
     #[arg(long, env = "MILVUS_RBAC_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     log_level: String,
+    #[command(flatten)]
+    etcd: etcd::EtcdFlags,
     #[command(flatten)]
     sidecar: SidecarFlags,
     #[command(flatten)]
@@ -165,6 +172,8 @@ enum Switch {
 pub enum StoreUrl {
     /// A folder.
     Sled(PathBuf),
+    /// An etcd, shared with others.
+    Etcd(Target),
     /// Nowhere: gone with the process.
     Memory,
 }
@@ -240,7 +249,7 @@ impl TryFrom<Flags> for Config {
                 "off" => None,
                 _ => Some(address("--admin-listen", flags.admin_listen)?),
             },
-            store: store_url(&flags.store)?,
+            store: store_url(&flags.store, &flags.etcd)?,
             max_staleness: Duration::from_secs(flags.max_staleness),
             gate: Options {
                 authorization: flags.authorization == Switch::On,
@@ -317,14 +326,18 @@ fn credentials(how: &str) -> Result<Credentials, String> {
     }
 }
 
-fn store_url(url: &str) -> Result<StoreUrl, String> {
+fn store_url(url: &str, etcd: &etcd::EtcdFlags) -> Result<StoreUrl, String> {
+    if let Some((scheme @ ("etcd" | "etcds"), rest)) = url.split_once(':') {
+        return etcd::target(rest, scheme == "etcds", etcd).map(StoreUrl::Etcd);
+    }
+    etcd.refuse()?;
     match url.split_once(':') {
         Some(("sled", folder)) if !folder.is_empty() => Ok(StoreUrl::Sled(folder.into())),
         Some(("memory", "")) => Ok(StoreUrl::Memory),
-        Some((scheme @ ("etcd" | "etcds" | "follow" | "follows"), _)) => {
+        Some((scheme @ ("follow" | "follows"), _)) => {
             Err(format!("--store: {scheme} is not supported by this version"))
         }
-        _ => Err(format!("--store: `{url}` is neither sled:DIR nor memory:")),
+        _ => Err(format!("--store: `{url}` is none of sled:DIR, memory:, etcd://HOST:PORT/ROOT")),
     }
 }
 

@@ -2,22 +2,42 @@
 //! joins by adding a line to the list at the end.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use self::server::Etcd;
 use super::codec::{self, Entry};
+use super::etcd::{EtcdStore, Target};
 use super::memory::MemoryStore;
 use super::sled::SledStore;
 use super::{Batch, Revision, Store, StoreError};
 use crate::model::privilege::ObjectType;
 use crate::model::state::{Change, Database, Grant, Group, Name, State};
 
+#[path = "../../tests/it/etcd/server.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod server;
+
 /// A kind of store under test.
 trait Subject {
+    /// What the store needs as long as a test runs.
+    type Needs;
+    fn needs() -> Self::Needs;
     fn open(folder: &Path) -> Box<dyn Store>;
     /// Whether another `open` finds what was committed.
     const KEEPS: bool;
+    /// Whether there are names without a place, and batches that are too large.
+    const HAS_LIMITS: bool;
+    /// Whether there is a place for a role or a user of that name.
+    fn holds(_: &str) -> bool {
+        true
+    }
+    /// Whether there is a place for a grant on an object of that name.
+    fn holds_object(_: &str) -> bool {
+        true
+    }
 }
 
 struct Memory;
@@ -26,7 +46,10 @@ impl Subject for Memory {
     fn open(_: &Path) -> Box<dyn Store> {
         Box::new(MemoryStore::new().unwrap())
     }
+    type Needs = ();
+    fn needs() {}
     const KEEPS: bool = false;
+    const HAS_LIMITS: bool = false;
 }
 
 struct Sled;
@@ -35,7 +58,37 @@ impl Subject for Sled {
     fn open(folder: &Path) -> Box<dyn Store> {
         Box::new(SledStore::open(folder).unwrap())
     }
+    type Needs = ();
+    fn needs() {}
     const KEEPS: bool = true;
+    const HAS_LIMITS: bool = false;
+}
+
+struct InEtcd;
+
+impl Subject for InEtcd {
+    fn open(folder: &Path) -> Box<dyn Store> {
+        let target = Target {
+            endpoints: vec![Etcd::shared().address()],
+            root: folder.to_str().unwrap().trim_start_matches('/').to_owned(),
+            max_txn_ops: 128,
+            user_file: None,
+            tls: None,
+        };
+        Box::new(EtcdStore::open(target).unwrap())
+    }
+    type Needs = Arc<Etcd>;
+    fn needs() -> Arc<Etcd> {
+        Etcd::shared()
+    }
+    const KEEPS: bool = true;
+    const HAS_LIMITS: bool = true;
+    fn holds(name: &str) -> bool {
+        !name.contains('/') && !name.is_empty()
+    }
+    fn holds_object(name: &str) -> bool {
+        Self::holds(name) && !name.contains('.')
+    }
 }
 
 fn batch(expected: Revision, changes: Vec<Change>) -> Batch {
@@ -153,34 +206,57 @@ fn keeps_everything_over_a_restart<S: Subject>(folder: &Path) {
 fn tells_names_apart<S: Subject>(folder: &Path) {
     let names =
         ["a", "A", "a ", " a", "a/b", "a.b", "a\0b", "ab", "", "é", "e\u{301}", "\u{1f600}", "*"];
-    let mut changes: Vec<Change> = names.iter().map(|n| role(n)).collect();
-    changes.extend(names.iter().map(|n| user(n)));
+    let (mut held, mut refused) = (Vec::new(), Vec::new());
+    let mut add = |change, holds| if holds { held.push(change) } else { refused.push(change) };
+    names.iter().for_each(|n| add(role(n), S::holds(n)));
+    names.iter().for_each(|n| add(user(n), S::holds(n)));
     // ("a", "/b") and ("a/", "b") must not meet in one key.
-    for (user, role) in [("a", "a/b"), ("a/b", "a"), ("ab", ""), ("", "ab")] {
-        changes.push(Change::Bind { user: user.into(), role: role.into() });
+    for (user, role) in [("a", "a/b"), ("a/b", "a"), ("ab", ""), ("", "ab"), ("a", "ab")] {
+        let holds = S::holds(user) && S::holds(role);
+        add(Change::Bind { user: user.into(), role: role.into() }, holds);
     }
     for object in names {
         let grant = grant(object);
-        changes.push(Change::Grant { role: "a".into(), grant, grantor: "root".into() });
+        let grant = Change::Grant { role: "a".into(), grant, grantor: "root".into() };
+        add(grant, S::holds_object(object));
     }
     let mut store = S::open(folder);
-    store.commit(&batch(0, changes.clone())).unwrap();
-    let state = store.load().unwrap().state;
-    assert_eq!(state, state_after(&changes));
-    assert_eq!(state.roles.len(), names.len());
-    assert_eq!(state.roles.get("a").unwrap().grants.len(), names.len());
+    let mut revision = 0;
+    for changes in held.chunks(16) {
+        store.commit(&batch(revision, changes.to_vec())).unwrap();
+        revision += 1;
+    }
+    assert_eq!(S::HAS_LIMITS, !refused.is_empty());
+    for change in refused {
+        let refused = store.commit(&batch(revision, vec![role("new"), change]));
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    }
+    let loaded = store.load().unwrap();
+    assert_eq!((&loaded.state, loaded.revision), (&state_after(&held), revision));
+    let count = |holds: fn(&str) -> bool| names.iter().filter(|n| holds(n)).count();
+    assert_eq!(loaded.state.roles.len(), count(S::holds));
+    assert_eq!(loaded.state.roles.get("a").unwrap().grants.len(), count(S::holds_object));
 }
 
 fn takes_a_large_batch_as_one<S: Subject>(folder: &Path) {
     let mut store = S::open(folder);
-    let mut changes = vec![role("r")];
-    changes.extend((0..20_000).map(|i| Change::Grant {
-        role: "r".into(),
-        grant: grant(&format!("c{i}")),
-        grantor: "root".into(),
-    }));
+    let grants = |range: std::ops::Range<i32>| {
+        range.map(|i| Change::Grant {
+            role: "r".into(),
+            grant: grant(&format!("c{i}")),
+            grantor: "root".into(),
+        })
+    };
+    let large = if S::HAS_LIMITS { 60 } else { 20_000 };
+    let changes = [role("r")].into_iter().chain(grants(0..large)).collect();
     store.commit(&batch(0, changes)).unwrap();
-    assert_eq!(store.load().unwrap().state.roles.get("r").unwrap().grants.len(), 20_000);
+    if S::HAS_LIMITS {
+        let changes = grants(large..large + 128).collect();
+        assert_eq!(store.commit(&batch(1, changes)), Err(StoreError::TooLarge));
+    }
+    let loaded = store.load().unwrap();
+    let grants = loaded.state.roles.get("r").unwrap().grants.len();
+    assert_eq!((loaded.revision, grants), (1, usize::try_from(large).unwrap()));
 }
 
 macro_rules! conformance {
@@ -191,6 +267,7 @@ macro_rules! conformance {
                 #[test]
                 fn $test() {
                     let folder = TempDir::new().unwrap();
+                    let _needs = <$subject as Subject>::needs();
                     super::$test::<$subject>(&folder.path().join("store"));
                 }
             )*
@@ -208,6 +285,7 @@ macro_rules! conformance {
 conformance! {
     Memory in memory_store;
     Sled in sled_store;
+    InEtcd in etcd_store;
 }
 
 #[test]

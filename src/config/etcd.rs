@@ -1,0 +1,121 @@
+//! The etcd that is meant by `--store etcd://H1:2379,H2:2379/ROOT` and the flags beside it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use axum::http::uri::Authority;
+use clap::Args;
+
+use crate::storage::etcd::{Target, TlsFiles};
+
+/// etcd's own default.
+const MAX_TXN_OPS: usize = 128;
+/// One change takes several operations.
+const FEWEST_TXN_OPS: usize = 16;
+
+/// The flags of a store in an etcd.
+#[derive(Debug, Args)]
+pub(super) struct EtcdFlags {
+    /// Holds `user:password` for etcd. This and the other files are read with each connection.
+    #[arg(long, env = "MILVUS_RBAC_ETCD_USER_FILE", value_name = "FILE")]
+    etcd_user_file: Option<PathBuf>,
+    /// Who signs etcd's certificates, for `etcds:`.
+    #[arg(long, env = "MILVUS_RBAC_ETCD_CA", value_name = "FILE")]
+    etcd_ca: Option<PathBuf>,
+    /// The certificate shown to etcd, for `etcds:`.
+    #[arg(long, env = "MILVUS_RBAC_ETCD_CERT", value_name = "FILE")]
+    etcd_cert: Option<PathBuf>,
+    /// The key of that certificate.
+    #[arg(long, env = "MILVUS_RBAC_ETCD_KEY", value_name = "FILE")]
+    etcd_key: Option<PathBuf>,
+}
+
+impl EtcdFlags {
+    /// For stores elsewhere.
+    pub(super) fn refuse(&self) -> Result<(), String> {
+        match self.first(true) {
+            Some(flag) => Err(format!("{flag} needs --store etcd:// or etcds://")),
+            None => Ok(()),
+        }
+    }
+
+    /// The first of the flags that was given.
+    fn first(&self, with_user: bool) -> Option<&'static str> {
+        let given = [
+            ("--etcd-user-file", with_user && self.etcd_user_file.is_some()),
+            ("--etcd-ca", self.etcd_ca.is_some()),
+            ("--etcd-cert", self.etcd_cert.is_some()),
+            ("--etcd-key", self.etcd_key.is_some()),
+        ];
+        given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+    }
+
+    fn tls(&self) -> Result<TlsFiles, String> {
+        let own = match (&self.etcd_cert, &self.etcd_key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) => return Err("--etcd-cert needs --etcd-key".to_owned()),
+            (None, Some(_)) => return Err("--etcd-key needs --etcd-cert".to_owned()),
+        };
+        let ca = self.etcd_ca.clone().ok_or("--store etcds:// needs --etcd-ca")?;
+        Ok(TlsFiles { ca, own })
+    }
+}
+
+/// What `url`, `etcd:` or `etcds:` left out, means.
+pub(super) fn target(url: &str, secure: bool, flags: &EtcdFlags) -> Result<Target, String> {
+    let scheme = if secure { "etcds" } else { "etcd" };
+    let wrong = |why: String| {
+        format!(
+            "--store: {why}; what is wanted looks like {scheme}://HOST:2379,HOST:2379/by-dev/meta"
+        )
+    };
+    let rest =
+        url.strip_prefix("//").ok_or_else(|| wrong(format!("`{scheme}:{url}` names no host")))?;
+    let (rest, query) = rest.split_once('?').map_or((rest, None), |(r, q)| (r, Some(q)));
+    let (hosts, root) = rest.split_once('/').unwrap_or((rest, ""));
+    let endpoints: Vec<String> = hosts.split(',').map(str::to_owned).collect();
+    let mut seen = BTreeSet::new();
+    for host in &endpoints {
+        let authority = host.parse::<Authority>().ok();
+        let usable = |a: &Authority| a.port_u16().is_some_and(|port| port > 0);
+        if host.contains('@') || !authority.as_ref().is_some_and(usable) {
+            return Err(wrong(if host.contains('@') {
+                "the user and the password are not part of it but of --etcd-user-file".to_owned()
+            } else {
+                format!("`{host}` is not HOST:PORT")
+            }));
+        }
+        if !seen.insert(host) {
+            return Err(wrong(format!("`{host}` is there twice")));
+        }
+    }
+    // A slash at the end is what paths may have.
+    let root = root.strip_suffix('/').unwrap_or(root);
+    if root.is_empty() {
+        return Err(wrong("there is no root, under which Milvus keeps its metadata".to_owned()));
+    }
+    if root.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(wrong(format!("the root `{root}` has an empty part, or one of dots")));
+    }
+    let max_txn_ops = match query {
+        None => MAX_TXN_OPS,
+        Some(query) => query
+            .strip_prefix("max-txn-ops=")
+            .and_then(|n| n.parse().ok())
+            .filter(|n| *n >= FEWEST_TXN_OPS)
+            .ok_or_else(|| {
+                wrong(format!("`?{query}` is not ?max-txn-ops=N with {FEWEST_TXN_OPS} or more"))
+            })?,
+    };
+    let tls = match flags.first(false) {
+        _ if secure => Some(flags.tls()?),
+        Some(flag) => return Err(format!("{flag} needs --store etcds://")),
+        None => None,
+    };
+    let root = root.to_owned();
+    let user_file = flags.etcd_user_file.clone();
+    let target = Target { endpoints, root, max_txn_ops, user_file, tls };
+    target.check().map_err(|e| format!("--store {scheme}: {e}"))?;
+    Ok(target)
+}

@@ -1,0 +1,82 @@
+//! Which etcd, and with what one gets in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+/// An etcd, and the place in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// `HOST:PORT` of its members; any of them will do.
+    pub endpoints: Vec<String>,
+    /// Milvus' meta root, such as `by-dev/meta`.
+    pub root: String,
+    /// The most operations that its members take in a transaction: their `--max-txn-ops`.
+    pub max_txn_ops: usize,
+    /// Holds `user:password`.
+    pub user_file: Option<PathBuf>,
+    /// Set where its members want TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// PEM files. All files are read with each connection, so that they can be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Who signs the members' certificates.
+    pub ca: PathBuf,
+    /// Our certificate and its key.
+    pub own: Option<(PathBuf, PathBuf)>,
+}
+
+/// A user and a password.
+pub(super) struct Login {
+    pub(super) user: String,
+    pub(super) password: String,
+}
+
+impl Target {
+    /// Whether the files can be read and hold what they should.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn check(&self) -> Result<(), String> {
+        self.login()?;
+        self.tls_config().map(drop)
+    }
+
+    pub(super) fn login(&self) -> Result<Option<Login>, String> {
+        let Some(file) = &self.user_file else { return Ok(None) };
+        let text = read(file)?;
+        let line = text.trim_end_matches(['\r', '\n']);
+        match line.split_once(':') {
+            Some((user, password)) if !user.is_empty() && !password.is_empty() => {
+                Ok(Some(Login { user: user.to_owned(), password: password.to_owned() }))
+            }
+            _ => Err(format!("{}: it does not hold user:password", file.display())),
+        }
+    }
+
+    pub(super) fn tls_config(&self) -> Result<Option<ClientTlsConfig>, String> {
+        let Some(files) = &self.tls else { return Ok(None) };
+        let pem = |file: &PathBuf, kind: &str| {
+            let text = read(file)?;
+            let found =
+                text.lines().any(|line| line.starts_with("-----BEGIN ") && line.contains(kind));
+            found.then_some(text).ok_or_else(|| {
+                format!("{}: it holds no {} in PEM form", file.display(), kind.to_lowercase())
+            })
+        };
+        let ca = Certificate::from_pem(pem(&files.ca, "CERTIFICATE")?);
+        let mut config = ClientTlsConfig::new().ca_certificate(ca);
+        if let Some((certificate, key)) = &files.own {
+            let (certificate, key) = (pem(certificate, "CERTIFICATE")?, pem(key, "PRIVATE KEY")?);
+            config = config.identity(Identity::from_pem(certificate, key));
+        }
+        Ok(Some(config))
+    }
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))
+}

@@ -1,0 +1,163 @@
+//! A real etcd as a child process, for the tests of this binary and for those of the library.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Ends the etcd when its input ends: with this process, however that ends.
+const KEEPER: &str = "etcd \"$@\" >/dev/null 2>\"$LOG\" & echo $!; read -r _; kill -9 $!; wait";
+
+/// A running etcd; it ends when dropped.
+pub(crate) struct Etcd {
+    folder: TempDir,
+    flags: Vec<String>,
+    ports: [u16; 3],
+    running: Mutex<Option<(Child, u32)>>,
+}
+
+impl Etcd {
+    /// The one that the tests of a binary share, each with a root of its own.
+    pub(crate) fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Etcd>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let etcd = Arc::new(Self::start(&[]));
+            *shared = Arc::downgrade(&etcd);
+            etcd
+        })
+    }
+
+    /// Serves plain clients, or with certificates those whom the flags let in.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        for _ in 0..5 {
+            let etcd = Self {
+                folder: TempDir::new().unwrap(),
+                flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+                ports: free_ports(),
+                running: Mutex::new(None),
+            };
+            if etcd.run() {
+                return etcd;
+            }
+        }
+        panic!("etcd does not start");
+    }
+
+    /// Whether it serves; another process may have taken a port.
+    pub(crate) fn run(&self) -> bool {
+        let [client, peer, metrics] = self.ports;
+        let scheme = if self.flags.is_empty() { "http" } else { "https" };
+        let (client, peer) =
+            (format!("{scheme}://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
+        let mut child = Command::new("sh")
+            .args(["-c", KEEPER, "etcd", "--name", "one", "--logger", "zap", "--log-level", "warn"])
+            .arg("--data-dir")
+            .arg(self.folder.path().join("data"))
+            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &format!("one={peer}")])
+            .args(["--listen-metrics-urls", &format!("http://127.0.0.1:{metrics}")])
+            .args(&self.flags)
+            .env("LOG", self.folder.path().join("log"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        *self.running.lock().unwrap() = Some((child, line.trim().parse().unwrap()));
+        let until = Instant::now() + LIMIT;
+        while Instant::now() < until {
+            if http(metrics, "GET /health HTTP/1.0\r\n\r\n").contains("\"true\"") {
+                return true;
+            }
+            if !self.signal("0") {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.kill();
+        false
+    }
+
+    pub(crate) fn kill(&self) {
+        if let Some((mut keeper, _)) = self.running.lock().unwrap().take() {
+            drop(keeper.stdin.take());
+            keeper.wait().unwrap();
+        }
+    }
+
+    /// Whether there is a process that it was sent to.
+    pub(crate) fn signal(&self, name: &str) -> bool {
+        let running = self.running.lock().unwrap();
+        let Some((_, pid)) = &*running else { return false };
+        let mut kill = Command::new("kill");
+        kill.args([format!("-{name}"), pid.to_string()]).stderr(Stdio::null());
+        kill.status().unwrap().success()
+    }
+
+    /// `HOST:PORT` for clients.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[0])
+    }
+
+    /// A call of etcd's JSON gateway; bytes are base64 there.
+    pub(crate) fn post(&self, path: &str, json: &str) -> String {
+        self.post_with("", path, json)
+    }
+
+    /// With more lines in the head.
+    pub(crate) fn post_with(&self, head: &str, path: &str, json: &str) -> String {
+        let head = format!("{head}Content-Length: {}\r\n", json.len());
+        http(self.ports[0], &format!("POST /v3/{path} HTTP/1.0\r\n{head}\r\n{json}"))
+    }
+
+    pub(crate) fn put(&self, key: &str, value: &str) -> String {
+        let (key, value) = (STANDARD.encode(key), STANDARD.encode(value));
+        self.post("kv/put", &format!("{{\"key\":\"{key}\",\"value\":\"{value}\"}}"))
+    }
+
+    pub(crate) fn delete(&self, key: &str) -> String {
+        let key = STANDARD.encode(key);
+        self.post("kv/deleterange", &format!("{{\"key\":\"{key}\"}}"))
+    }
+
+    /// Forgets everything but what there is now.
+    pub(crate) fn compact(&self) {
+        let answer = self.put("compacted", "");
+        let revision =
+            answer.split("\"revision\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        let compact = format!("{{\"revision\":\"{}\",\"physical\":true}}", revision.unwrap());
+        assert!(self.post("kv/compaction", &compact).contains("200 OK"));
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_ports() -> [u16; 3] {
+    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|held| held.local_addr().unwrap().port())
+}
+
+/// What is answered; nothing where nobody listens.
+fn http(port: u16, request: &str) -> String {
+    let mut answer = String::new();
+    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let sent = stream.write_all(request.as_bytes());
+        let _ = sent.and_then(|()| stream.read_to_string(&mut answer));
+    }
+    answer
+}
