@@ -18,6 +18,9 @@ const KEEPER: &str = "etcd \"$@\" >/dev/null 2>\"$LOG\" & echo $!; read -r _; ki
 /// A running etcd; it ends when dropped.
 pub(crate) struct Etcd {
     folder: TempDir,
+    name: String,
+    /// The members, as etcd wants to hear of them.
+    cluster: String,
     flags: Vec<String>,
     ports: [u16; 3],
     running: Mutex<Option<(Child, u32)>>,
@@ -38,10 +41,13 @@ impl Etcd {
     /// Serves plain clients, or with certificates those whom the flags let in.
     pub(crate) fn start(flags: &[&str]) -> Self {
         for _ in 0..5 {
+            let ports = free_ports();
             let etcd = Self {
                 folder: TempDir::new().unwrap(),
+                name: "one".to_owned(),
+                cluster: format!("one=http://127.0.0.1:{}", ports[1]),
                 flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
-                ports: free_ports(),
+                ports,
                 running: Mutex::new(None),
             };
             if etcd.run() {
@@ -51,19 +57,55 @@ impl Etcd {
         panic!("etcd does not start");
     }
 
+    /// Members of one cluster, which serves as long as most of them run.
+    pub(crate) fn cluster(count: usize) -> Vec<Self> {
+        let ports: Vec<_> = (0..count).map(|_| free_ports()).collect();
+        let member = |(number, ports): (usize, &[u16; 3])| {
+            format!("member{number}=http://127.0.0.1:{}", ports[1])
+        };
+        let cluster = ports.iter().enumerate().map(member).collect::<Vec<_>>().join(",");
+        let member = |(number, ports)| Self {
+            folder: TempDir::new().unwrap(),
+            name: format!("member{number}"),
+            cluster: cluster.clone(),
+            flags: Vec::new(),
+            ports,
+            running: Mutex::new(None),
+        };
+        let members: Vec<_> = ports.into_iter().enumerate().map(member).collect();
+        members.iter().for_each(Self::spawn);
+        assert!(members.iter().all(Self::is_healthy), "a cluster does not start");
+        members
+    }
+
     /// Whether it serves; another process may have taken a port.
     pub(crate) fn run(&self) -> bool {
+        self.spawn();
+        self.is_healthy()
+    }
+
+    pub(crate) fn spawn(&self) {
         let [client, peer, metrics] = self.ports;
         let scheme = if self.flags.is_empty() { "http" } else { "https" };
         let (client, peer) =
             (format!("{scheme}://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
         let mut child = Command::new("sh")
-            .args(["-c", KEEPER, "etcd", "--name", "one", "--logger", "zap", "--log-level", "warn"])
+            .args([
+                "-c",
+                KEEPER,
+                "etcd",
+                "--name",
+                &self.name,
+                "--logger",
+                "zap",
+                "--log-level",
+                "warn",
+            ])
             .arg("--data-dir")
             .arg(self.folder.path().join("data"))
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("one={peer}")])
+            .args(["--initial-cluster", &self.cluster])
             .args(["--listen-metrics-urls", &format!("http://127.0.0.1:{metrics}")])
             .args(&self.flags)
             .env("LOG", self.folder.path().join("log"))
@@ -74,6 +116,10 @@ impl Etcd {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         *self.running.lock().unwrap() = Some((child, line.trim().parse().unwrap()));
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        let metrics = self.ports[2];
         let until = Instant::now() + LIMIT;
         while Instant::now() < until {
             if http(metrics, "GET /health HTTP/1.0\r\n\r\n").contains("\"true\"") {
