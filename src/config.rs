@@ -15,6 +15,7 @@ use crate::gate::{Credentials, Options};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Rules;
 use crate::model::name;
+use crate::storage::Login;
 use crate::telemetry::LogFormat;
 
 /// Milvus' access control (users, roles, grants, privilege groups) as one small server.
@@ -62,7 +63,8 @@ pub struct Flags {
         value_name = "ADDR"
     )]
     admin_listen: String,
-    /// Where everything is kept: `sled:DIR` or `memory:`.
+    /// Where everything is kept: `sled:DIR`, `memory:`, or `follow://HOST:PORT`, another instance
+    /// whose changes are followed and which makes them.
     #[arg(
         long,
         env = "MILVUS_RBAC_STORE",
@@ -70,6 +72,9 @@ pub struct Flags {
         value_name = "URL"
     )]
     store: String,
+    /// Holds `user:password`, who this instance is to the one that it follows.
+    #[arg(long, env = "MILVUS_RBAC_STORE_LOGIN_FILE", value_name = "FILE")]
+    store_login_file: Option<PathBuf>,
     /// Where several instances share a store: how many seconds old the state may be on which
     /// something is decided. Beyond, the instance is not ready and refuses everything.
     #[arg(long, env = "MILVUS_RBAC_MAX_STALENESS", default_value_t = MAX_STALENESS.as_secs(),
@@ -167,6 +172,8 @@ pub enum StoreUrl {
     Sled(PathBuf),
     /// Nowhere: gone with the process.
     Memory,
+    /// Another instance, at `HOST:PORT`.
+    Follow(Authority),
 }
 
 /// A checked configuration.
@@ -178,6 +185,8 @@ pub struct Config {
     pub admin_listen: Option<String>,
     /// The store.
     pub store: StoreUrl,
+    /// Who this instance is to its store.
+    pub store_login: Option<Login>,
     /// How old the state may be on which something is decided, where others change it.
     pub max_staleness: Duration,
     /// How calls are decided.
@@ -234,13 +243,15 @@ impl TryFrom<Flags> for Config {
 
     fn try_from(flags: Flags) -> Result<Self, String> {
         flags.planned.refuse()?;
+        let store = store_url(&flags.store)?;
         Ok(Self {
             listen: address("--listen", flags.listen)?,
             admin_listen: match flags.admin_listen.as_str() {
                 "off" => None,
                 _ => Some(address("--admin-listen", flags.admin_listen)?),
             },
-            store: store_url(&flags.store)?,
+            store_login: store_login(&store, flags.store_login_file)?,
+            store,
             max_staleness: Duration::from_secs(flags.max_staleness),
             gate: Options {
                 authorization: flags.authorization == Switch::On,
@@ -321,11 +332,33 @@ fn store_url(url: &str) -> Result<StoreUrl, String> {
     match url.split_once(':') {
         Some(("sled", folder)) if !folder.is_empty() => Ok(StoreUrl::Sled(folder.into())),
         Some(("memory", "")) => Ok(StoreUrl::Memory),
-        Some((scheme @ ("etcd" | "etcds" | "follow" | "follows"), _)) => {
+        Some(("follow", center)) => {
+            let url = format!("http:{center}");
+            let authority = authority("--store", &url);
+            let what = |_| format!("--store: `follow:{center}` is not follow://HOST:PORT");
+            authority.map(StoreUrl::Follow).map_err(what)
+        }
+        Some((scheme @ ("etcd" | "etcds" | "follows"), _)) => {
             Err(format!("--store: {scheme} is not supported by this version"))
         }
-        _ => Err(format!("--store: `{url}` is neither sled:DIR nor memory:")),
+        _ => Err(format!("--store: `{url}` is none of sled:DIR, memory:, follow://HOST:PORT")),
     }
+}
+
+fn store_login(store: &StoreUrl, file: Option<PathBuf>) -> Result<Option<Login>, String> {
+    let Some(file) = file else { return Ok(None) };
+    let flag = "--store-login-file";
+    if !matches!(store, StoreUrl::Follow(_)) {
+        return Err(format!("{flag} is for a store of follow://HOST:PORT"));
+    }
+    let read = fs::read_to_string(&file);
+    let file = file.display();
+    let text = read.map_err(|e| format!("{flag} {file}: {e}"))?;
+    let (user, password) = text
+        .trim_end_matches(['\r', '\n'])
+        .split_once(':')
+        .ok_or_else(|| format!("{flag} {file}: it does not hold user:password"))?;
+    Ok(Some(Login { user: user.to_owned(), password: password.to_owned() }))
 }
 
 /// The file's text, without the line's end.

@@ -78,10 +78,16 @@ fn the_domain_knows_no_wire_no_store_no_runtime_and_no_clock() {
 
 #[test]
 fn stores_know_the_domain_alone() {
-    forbid(&["storage/"], &["crate::engine", "crate::rpc", "crate::gate", "crate::app", "tonic"]);
+    let stores = but(&["storage/follow"]);
+    let stores = stores.iter().filter(|name| name.starts_with("storage/"));
+    let stores: Vec<&str> = stores.map(String::as_str).collect();
+    forbid(&stores, &["crate::rpc", "tonic"]);
+    // What it asks another instance is said in messages, and no more.
+    forbid(&["storage/follow"], &["crate::rpc::status", "crate::rpc::codec", "rpc::Service"]);
+    forbid(&["storage/"], &["crate::engine", "crate::gate", "crate::app"]);
     forbid(&["engine"], &["crate::rpc", "crate::gate", "crate::app", "tonic", "sled", "prost"]);
     forbid_but(&["storage/sled", "storage/conformance.rs"], &["sled::Config", "sled::Db"]);
-    forbid_but(&["app.rs", "storage/"], &["SledStore", "MemoryStore"]);
+    forbid_but(&["app.rs", "storage/"], &["SledStore", "MemoryStore", "FollowStore"]);
 }
 
 #[test]
