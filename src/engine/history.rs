@@ -228,7 +228,7 @@ impl Follower {
     ///
     /// # Errors
     /// It was too long ago, or the store was read again.
-    pub fn next(&mut self) -> Result<Option<Commit>, Forgotten> {
+    pub fn take(&mut self) -> Result<Option<Commit>, Forgotten> {
         let remembered = self.history.remembered();
         let index = self.next.checked_sub(remembered.first).ok_or(Forgotten)?;
         let commit = usize::try_from(index).ok().and_then(|i| remembered.commits.get(i)).cloned();
@@ -251,5 +251,104 @@ impl Follower {
         let next = self.next;
         // The history is there as long as its followers.
         let _ = self.end.wait_for(|end| *end > next).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(revision: Revision) -> Arc<Snapshot> {
+        Arc::new(Snapshot { revision, ..Snapshot::default() })
+    }
+
+    /// A history that begins with revision 5.
+    fn history(shared: bool) -> Arc<History> {
+        let history = Arc::<History>::default();
+        history.restart("store", shared, snapshot(5));
+        history
+    }
+
+    fn commit(history: &History, revision: Revision) {
+        history.add(&[(revision, &[])], snapshot(revision));
+    }
+
+    /// The revisions that somebody is told who comes back; none if everything is told.
+    async fn told(history: &Arc<History>, revision: Revision) -> Option<Vec<Revision>> {
+        let (mut follower, beginning) =
+            Follower::begin(history.clone(), "store", revision).await.unwrap();
+        let mut told = Vec::new();
+        while let Some(commit) = follower.take().unwrap() {
+            told.push(commit.revision);
+        }
+        matches!(beginning, Beginning::Resumed).then_some(told)
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_back_is_told_what_it_missed() {
+        let history = history(false);
+        assert_eq!(told(&history, 5).await, Some(vec![]));
+        for revision in [6, 7, 9] {
+            commit(&history, revision);
+        }
+        assert_eq!(told(&history, 5).await, Some(vec![6, 7, 9]));
+        assert_eq!(told(&history, 7).await, Some(vec![9]));
+        assert_eq!(told(&history, 9).await, Some(vec![]));
+        // Before what is remembered, between two commits, and what never was.
+        for revision in [4, 8, 10] {
+            assert_eq!(told(&history, revision).await, None);
+        }
+        let (_, beginning) = Follower::begin(history.clone(), "other", 7).await.unwrap();
+        assert!(matches!(beginning, Beginning::Everything(_)));
+    }
+
+    /// What other programs change keeps the revision: nobody knows whether it was heard.
+    #[tokio::test]
+    async fn changes_of_other_programs_are_told_again() {
+        let history = history(true);
+        assert_eq!(told(&history, 5).await, None);
+        for revision in [6, 6, 6, 7, 7] {
+            commit(&history, revision);
+        }
+        assert_eq!(told(&history, 6).await, Some(vec![6, 6, 7, 7]));
+        assert_eq!(told(&history, 7).await, Some(vec![7]));
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_is_not_skipped() {
+        let history = history(false);
+        let begin = || Follower::begin(history.clone(), "store", 5);
+        let (mut slow, _) = begin().await.unwrap();
+        let (mut other, _) = begin().await.unwrap();
+        for revision in 6..6 + COMMITS as u64 {
+            commit(&history, revision);
+        }
+        assert_eq!(slow.take().unwrap().unwrap().revision, 6);
+        commit(&history, 6 + COMMITS as u64);
+        assert_eq!(slow.take().unwrap().unwrap().revision, 7);
+        assert_eq!(other.take().unwrap_err(), Forgotten);
+        assert_eq!(told(&history, 5).await, None);
+        // The store was read again.
+        history.restart("store", false, snapshot(6 + COMMITS as u64));
+        assert_eq!(slow.take().unwrap_err(), Forgotten);
+    }
+
+    #[tokio::test]
+    async fn everything_is_encoded_once_for_all_who_begin_together() {
+        let history = history(false);
+        let begin = || Follower::begin(history.clone(), "", 0);
+        let (_, one) = begin().await.unwrap();
+        commit(&history, 6);
+        let (mut follower, other) = begin().await.unwrap();
+        let (Beginning::Everything(one), Beginning::Everything(other)) = (one, other) else {
+            panic!("neither has anything");
+        };
+        assert!(Arc::ptr_eq(&one, &other));
+        assert_eq!(follower.take().unwrap().unwrap().revision, 6);
+        drop((one, other));
+        let (mut follower, Beginning::Everything(anew)) = begin().await.unwrap() else {
+            panic!("it has nothing");
+        };
+        assert_eq!((anew.revision, follower.take().unwrap().is_none()), (6, true));
     }
 }

@@ -119,7 +119,7 @@ impl Telling {
             // INVARIANT: whoever may not follow any more is told nothing that came after. Defended
             // by `tests/it/follow/refused.rs`.
             self.uphold(&mut upheld).await?;
-            let next = follower.next().map_err(|Forgotten| {
+            let next = follower.take().map_err(|Forgotten| {
                 status::unavailable("more has changed than is remembered, begin again".to_owned())
             })?;
             if let Some(commit) = next {

@@ -87,7 +87,6 @@ impl Watch {
         let mut heard = Instant::now();
         loop {
             let answer = tokio::select! {
-                biased;
                 answer = link.next() => answer,
                 _ = ticks.tick() => {
                     if link.unanswered() > DEAF && heard.elapsed() > DEAF {
