@@ -14,10 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler
-        .include_imports(true)
-        .include_source_info(true)
-        .open_files(["milvus.proto", "authorization.proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files([
+        "milvus.proto",
+        "access.proto",
+        "authorization.proto",
+    ])?;
     // The encoded form keeps the privilege options, which the prost types drop.
     let descriptors = compiler.encode_file_descriptor_set();
     fs::write(out.join("descriptors.bin"), &descriptors)?;
@@ -29,6 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_transport(false)
         .generate_default_stubs(true)
         .codec_path("crate::rpc::codec::Codec")
+        // The same bytes go to many followers.
+        .bytes(".milvus_rbac.v1")
         .include_file("protos.rs")
         .compile_fds(compiler.file_descriptor_set())?;
     // What a store calls, and nobody is told of.
@@ -46,7 +49,8 @@ fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
         .get_extension_by_name("milvus.proto.common.privilege_ext_obj")
         .ok_or("no privilege_ext_obj")?;
     let mut table = String::from("pub(super) static METHODS: &[MethodRow] = &[\n");
-    for service in pool.services().filter(|s| s.package_name() == "milvus.proto.milvus") {
+    let ours = ["milvus.proto.milvus", "milvus_rbac.v1"];
+    for service in pool.services().filter(|s| ours.contains(&s.package_name())) {
         for method in service.methods() {
             let request = method.input();
             let options = request.options();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderMap;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tonic::service::Routes;
@@ -20,26 +21,34 @@ use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
 use crate::engine::{Engine, Health, WriterThread};
-use crate::gate::{self, External, Gate, Upstream};
+use crate::gate::{self, Center, Credentials, External, Gate, Upstream};
 use crate::listener::Port;
 use crate::passwords::Passwords;
 use crate::rest::{self, RestUpstream};
+use crate::rpc::proto::access::access_service_server::{
+    AccessServiceServer, SERVICE_NAME as ACCESS,
+};
 use crate::rpc::proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use crate::rpc::proto::service::client_telemetry_service_server::{
     ClientTelemetryServiceServer, SERVICE_NAME as TELEMETRY,
 };
 use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
-use crate::rpc::{Behind, DESCRIPTORS, Service};
+use crate::rpc::{Access, Behind, DESCRIPTORS, Service};
+use crate::storage::Store;
 use crate::storage::etcd::EtcdStore;
+use crate::storage::follow::FollowStore;
 use crate::storage::memory::MemoryStore;
 use crate::storage::sled::SledStore;
-use crate::storage::{Store, StoreError};
 use crate::telemetry;
 
 /// How long running calls may take to finish when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long an etcd may take to be read as a whole.
 const ETCD_PATIENCE: Duration = Duration::from_secs(120);
+/// How often a follower asks whether it is up to date, within the time in which it must hear so, and
+/// at least.
+const STALENESS_CHECKS: u32 = 5;
+const MAX_STALENESS_CHECK: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -60,7 +69,17 @@ pub async fn run(config: Config) -> Result<(), String> {
     let clock = Arc::new(Clock::default());
     let groups = Arc::new(config.rules.groups.clone());
     let (engine, writer) = start_engine(&config).await?;
-    root::prepare(&engine, &passwords, &clock, config.root_password).await?;
+    // A follower has the root of its centre.
+    let center = match &config.store {
+        StoreUrl::Follow(authority) => {
+            let instance = Upstream::new(authority.clone(), Credentials::Passthrough);
+            Some(Center::new(engine.clone(), Arc::new(instance)))
+        }
+        StoreUrl::Sled(_) | StoreUrl::Memory => {
+            root::prepare(&engine, &passwords, &clock, config.root_password).await?;
+            None
+        }
+    };
     if !config.gate.authorization {
         warn!("authorization is off: credentials are ignored and nothing is refused");
     }
@@ -86,6 +105,7 @@ pub async fn run(config: Config) -> Result<(), String> {
         passwords.clone(),
         groups.clone(),
         upstream,
+        center,
         config.gate,
     ));
     let behind = Behind { ready: ready.clone(), aliases: gate.aliases() };
@@ -93,6 +113,11 @@ pub async fn run(config: Config) -> Result<(), String> {
     let rest = rest::router(gate.clone(), service.clone(), behind_rest);
     let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
         .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
+        .add_service(AccessServiceServer::new(Access::new(
+            engine.clone(),
+            gate.clone(),
+            stopping.clone(),
+        )))
         .add_service(health);
     if config.gate.ext_authz {
         let external = AuthorizationServer::new(External::new(gate.clone()));
@@ -142,8 +167,9 @@ pub async fn run(config: Config) -> Result<(), String> {
 }
 
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
-    let (url, rules) = (config.store.clone(), config.rules.clone());
-    let max_staleness = config.max_staleness;
+    let (url, login) = (config.store.clone(), config.store_login.clone());
+    let (rules, max_staleness) = (config.rules.clone(), config.max_staleness);
+    let runtime = Handle::current();
     let (patience, what, way_on) = match &config.store {
         StoreUrl::Sled(folder) => (
             SledStore::patience(folder),
@@ -153,8 +179,22 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
         ),
         StoreUrl::Etcd(target) => (ETCD_PATIENCE, target.endpoints.join(","), ""),
         StoreUrl::Memory => (GRACE, "memory".to_owned(), ""),
+        // What is told ends by itself when nothing more comes.
+        StoreUrl::Follow(center) => (Duration::MAX, center.to_string(), ""),
     };
-    let started = beside(move || Engine::start(open(url)?, rules, max_staleness));
+    let started = beside(move || {
+        let store: Box<dyn Store> = match url {
+            StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
+            StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target)?),
+            StoreUrl::Memory => Box::new(MemoryStore::new()?),
+            StoreUrl::Follow(center) => {
+                let interval = (max_staleness / STALENESS_CHECKS).min(MAX_STALENESS_CHECK);
+                let login = login.as_ref();
+                Box::new(FollowStore::new(center.as_str(), login, interval, runtime)?)
+            }
+        };
+        Engine::start(store, rules, max_staleness)
+    });
     let started = tokio::time::timeout(patience, started).await.map_err(|_| {
         format!(
             "the store is unavailable: {what} was not open after {} s{way_on}",
@@ -170,14 +210,6 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
     let work = move || tell.send(work()).map_err(drop);
     std::thread::Builder::new().name("store".to_owned()).spawn(work).map_err(|e| e.to_string())?;
     told.await.map_err(|_| "the store's thread panicked; its message is above".to_owned())
-}
-
-fn open(url: StoreUrl) -> Result<Box<dyn Store>, StoreError> {
-    Ok(match url {
-        StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
-        StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target)?),
-        StoreUrl::Memory => Box::new(MemoryStore::new()?),
-    })
 }
 
 async fn end(engine: Engine, writer: WriterThread) -> Result<(), String> {
@@ -196,6 +228,7 @@ fn add_reflection(routes: Routes) -> Result<Routes, String> {
             )
             .with_service_name(SERVICE_NAME)
             .with_service_name(TELEMETRY)
+            .with_service_name(ACCESS)
             .with_service_name("grpc.health.v1.Health")
             .with_service_name("grpc.reflection.v1.ServerReflection")
             .with_service_name("grpc.reflection.v1alpha.ServerReflection")
@@ -244,7 +277,7 @@ async fn report_health(
     mut upstream: watch::Receiver<bool>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    const SERVICES: [&str; 3] = ["", SERVICE_NAME, TELEMETRY];
+    const SERVICES: [&str; 4] = ["", SERVICE_NAME, TELEMETRY, ACCESS];
     loop {
         let stop = *stopping.borrow_and_update();
         let upstream_ready = *upstream.borrow_and_update();

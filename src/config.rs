@@ -17,6 +17,7 @@ use crate::gate::{Credentials, Options};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Rules;
 use crate::model::name;
+use crate::storage::Login;
 use crate::storage::etcd::Target;
 use crate::telemetry::LogFormat;
 
@@ -67,7 +68,8 @@ pub struct Flags {
     admin_listen: String,
     /// Where everything is kept: `sled:DIR`, `memory:`, or an etcd, `etcd://H1:2379,H2:2379/ROOT`
     /// (`etcds:` with TLS), where ROOT is Milvus' meta root, such as `by-dev/meta`. etcd's own limit
-    /// of operations in a transaction is told by `?max-txn-ops=N` where it is not 128.
+    /// of operations in a transaction is told by `?max-txn-ops=N` where it is not 128. Or
+    /// `follow://HOST:PORT`, another instance whose changes are followed and which makes them.
     #[arg(
         long,
         env = "MILVUS_RBAC_STORE",
@@ -75,6 +77,9 @@ pub struct Flags {
         value_name = "URL"
     )]
     store: String,
+    /// Holds `user:password`, who this instance is to the one that it follows.
+    #[arg(long, env = "MILVUS_RBAC_STORE_LOGIN_FILE", value_name = "FILE")]
+    store_login_file: Option<PathBuf>,
     /// Where several instances share a store: how many seconds old the state may be on which
     /// something is decided. Beyond, the instance is not ready and refuses everything.
     #[arg(long, env = "MILVUS_RBAC_MAX_STALENESS", default_value_t = MAX_STALENESS.as_secs(),
@@ -176,6 +181,8 @@ pub enum StoreUrl {
     Etcd(Target),
     /// Nowhere: gone with the process.
     Memory,
+    /// Another instance, at `HOST:PORT`.
+    Follow(Authority),
 }
 
 /// A checked configuration.
@@ -187,6 +194,8 @@ pub struct Config {
     pub admin_listen: Option<String>,
     /// The store.
     pub store: StoreUrl,
+    /// Who this instance is to its store.
+    pub store_login: Option<Login>,
     /// How old the state may be on which something is decided, where others change it.
     pub max_staleness: Duration,
     /// How calls are decided.
@@ -243,13 +252,15 @@ impl TryFrom<Flags> for Config {
 
     fn try_from(flags: Flags) -> Result<Self, String> {
         flags.planned.refuse()?;
+        let store = store_url(&flags.store, &flags.etcd)?;
         Ok(Self {
             listen: address("--listen", flags.listen)?,
             admin_listen: match flags.admin_listen.as_str() {
                 "off" => None,
                 _ => Some(address("--admin-listen", flags.admin_listen)?),
             },
-            store: store_url(&flags.store, &flags.etcd)?,
+            store_login: store_login(&store, flags.store_login_file)?,
+            store,
             max_staleness: Duration::from_secs(flags.max_staleness),
             gate: Options {
                 authorization: flags.authorization == Switch::On,
@@ -334,11 +345,33 @@ fn store_url(url: &str, etcd: &etcd::EtcdFlags) -> Result<StoreUrl, String> {
     match url.split_once(':') {
         Some(("sled", folder)) if !folder.is_empty() => Ok(StoreUrl::Sled(folder.into())),
         Some(("memory", "")) => Ok(StoreUrl::Memory),
-        Some((scheme @ ("follow" | "follows"), _)) => {
-            Err(format!("--store: {scheme} is not supported by this version"))
+        Some(("follow", center)) => {
+            let url = format!("http:{center}");
+            let authority = authority("--store", &url);
+            let what = |_| format!("--store: `follow:{center}` is not follow://HOST:PORT");
+            authority.map(StoreUrl::Follow).map_err(what)
         }
-        _ => Err(format!("--store: `{url}` is none of sled:DIR, memory:, etcd://HOST:PORT/ROOT")),
+        Some(("follows", _)) => Err("--store: follows is not supported by this version".to_owned()),
+        _ => Err(format!(
+            "--store: `{url}` is none of sled:DIR, memory:, etcd://HOST:PORT/ROOT, follow://HOST:PORT"
+        )),
     }
+}
+
+fn store_login(store: &StoreUrl, file: Option<PathBuf>) -> Result<Option<Login>, String> {
+    let Some(file) = file else { return Ok(None) };
+    let flag = "--store-login-file";
+    if !matches!(store, StoreUrl::Follow(_)) {
+        return Err(format!("{flag} is for a store of follow://HOST:PORT"));
+    }
+    let read = fs::read_to_string(&file);
+    let file = file.display();
+    let text = read.map_err(|e| format!("{flag} {file}: {e}"))?;
+    let (user, password) = text
+        .trim_end_matches(['\r', '\n'])
+        .split_once(':')
+        .ok_or_else(|| format!("{flag} {file}: it does not hold user:password"))?;
+    Ok(Some(Login { user: user.to_owned(), password: password.to_owned() }))
 }
 
 /// The file's text, without the line's end.

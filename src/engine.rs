@@ -1,8 +1,11 @@
 //! The single writer: it orders all changes, commits them in groups, publishes the new state and
 //! then answers; and the handle by which everybody else reads and asks for changes.
 
+mod history;
 mod keeper;
 mod writer;
+
+pub use history::{Beginning, Commit, Everything, Follower, Forgotten};
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::state::State;
 use crate::storage::{Revision, Store, StoreError};
+use history::History;
 use keeper::{Kept, Turns};
 use writer::{Message, Request, Writer};
 
@@ -62,6 +66,8 @@ struct Published {
     revision: watch::Sender<Revision>,
     health: watch::Sender<Health>,
     turns: Turns,
+    /// What those are told who follow this instance.
+    history: Arc<History>,
     /// When the state was last known to be the newest; none where nobody else changes it.
     confirmed: ArcSwapOption<Instant>,
     max_staleness: Duration,
@@ -139,6 +145,7 @@ impl Engine {
             revision: watch::Sender::new(0),
             health: watch::Sender::new(Health::Healthy),
             turns: Turns::default(),
+            history: Arc::default(),
             confirmed: ArcSwapOption::empty(),
             max_staleness,
         });
@@ -187,6 +194,18 @@ impl Engine {
     /// The time since the state was last known to be the newest; none where nobody else changes it.
     pub fn staleness(&self) -> Option<Duration> {
         self.published.staleness()
+    }
+
+    /// Tells a follower, who has a revision of a store already or none of any, what is kept.
+    ///
+    /// # Errors
+    /// Something that is kept cannot be told.
+    pub async fn follow(
+        &self,
+        store_id: &str,
+        revision: Revision,
+    ) -> Result<(Follower, Beginning), StoreError> {
+        Follower::begin(self.published.history.clone(), store_id, revision).await
     }
 
     /// Whether changes can be stored.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -96,4 +96,21 @@ pub fn called(method: &'static str, code: i32, took: Duration) {
 pub fn committed(commands: u64) {
     #[expect(clippy::cast_precision_loss, reason = "a commit holds at most a thousand")]
     histogram!(GROUP_SIZE).record(commands as f64);
+}
+
+/// Counts somebody who follows this instance, until it is dropped.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+/// Somebody follows this instance.
+pub fn follower() -> Counted {
+    let followers = gauge!("milvus_rbac_followers");
+    followers.increment(1.0);
+    Counted(followers)
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }

@@ -144,7 +144,7 @@ fn prepared(size: Size) -> (Engine, WriterThread) {
     for changes in data::changes(size) {
         changes.iter().for_each(|change| state.apply(change).unwrap());
     }
-    start(store::Prepared(Loaded { state, revision: 0, batch: None }))
+    start(store::Prepared(Loaded { state, revision: 0, batch: None, as_of: None }))
 }
 
 /// The same operations with more and more beside them.

@@ -43,6 +43,8 @@ pub(super) struct Writer {
     store: Box<dyn Store>,
     rules: Rules,
     published: Arc<Published>,
+    /// The store that was loaded last.
+    store_id: String,
     /// What the store holds, as far as known; none after a failure, until it has been loaded again.
     head: Option<Arc<Snapshot>>,
     /// The names of changes, which repeat.
@@ -80,6 +82,7 @@ impl Writer {
             store,
             rules,
             published,
+            store_id: String::new(),
             head: None,
             names: Names::default(),
             past: Vec::new(),
@@ -94,7 +97,10 @@ impl Writer {
         let began = Instant::now();
         let loaded = self.store.load()?;
         let reached = self.published.current.load().revision;
-        if loaded.revision < reached {
+        let store_id = self.store.store_id();
+        // Others may have put another store into the place of theirs.
+        let replaced = self.followed.was_on() && self.store_id != store_id;
+        if loaded.revision < reached && !replaced {
             return Err(StoreError::Damaged(format!(
                 "revision {reached} was stored, {} is all that is left",
                 loaded.revision
@@ -102,24 +108,33 @@ impl Writer {
         }
         let policy = Policy::compile(&loaded.state, &self.rules.groups);
         let snapshot = Snapshot { revision: loaded.revision, state: loaded.state, policy };
-        info!(store = self.store.store_id(), revision = snapshot.revision, "store loaded");
+        info!(store = store_id, revision = snapshot.revision, "store loaded");
         self.followed.start(&mut *self.store, loaded.revision, loaded.batch)?;
-        self.publish(snapshot);
+        let snapshot = self.publish(snapshot);
+        self.published.history.restart(&store_id, self.followed.is_on(), snapshot);
+        self.store_id = store_id;
         if self.followed.is_on() {
-            self.published.confirm(began);
+            self.published.confirm(loaded.as_of.unwrap_or(began));
         }
         Ok(loaded.batch)
     }
 
-    fn publish(&mut self, snapshot: Snapshot) {
+    /// Publishes what commits led to, each with the revision after and its changes.
+    fn publish_commits(&mut self, commits: &[(Revision, &[Change])], snapshot: Snapshot) {
+        let snapshot = self.publish(snapshot);
+        self.published.history.add(commits, snapshot);
+    }
+
+    fn publish(&mut self, snapshot: Snapshot) -> Arc<Snapshot> {
         let snapshot = Arc::new(snapshot);
         let past = self.published.publish(snapshot.clone());
-        self.head = Some(snapshot);
+        self.head = Some(snapshot.clone());
         // INVARIANT: nobody who decides lets go of the last hold on a past state, which takes long
         // where much of it is gone since. Defended by `tests/it/engine.rs`.
         self.past.push(past);
         self.past.retain(|past| Arc::strong_count(past) > 1);
         self.published.set_health(Health::Healthy);
+        snapshot
     }
 
     pub(super) fn run(
@@ -210,7 +225,9 @@ impl Writer {
         };
         match self.store.commit(&batch) {
             Ok(()) => {}
-            Err(e @ (StoreError::TooLarge | StoreError::Refused(_))) => return Err(e),
+            Err(e @ (StoreError::TooLarge | StoreError::Refused(_) | StoreError::ReadOnly)) => {
+                return Err(e);
+            }
             Err(e) if self.followed.is_on() => return self.find_out_among_others(&batch, e),
             Err(e) => return self.find_out(&batch, e),
         }
@@ -220,7 +237,9 @@ impl Writer {
         }
         let policy =
             head.policy.updated(&head.state, &group.state, &self.rules.groups, &batch.changes);
-        self.publish(Snapshot { revision: group.revision, state: group.state.clone(), policy });
+        let (revision, state) = (group.revision, group.state.clone());
+        let commit = (revision, batch.changes.as_slice());
+        self.publish_commits(&[commit], Snapshot { revision, state, policy });
         Ok(())
     }
 
@@ -297,6 +316,7 @@ fn not_stored(error: &StoreError) -> Error {
     let why = match error {
         StoreError::TooLarge => "the change is larger than the store takes at once",
         StoreError::Refused(_) => "the store has no place for such a name",
+        StoreError::ReadOnly => "changes are made by the central instance alone",
         StoreError::Conflict => "the store was changed by somebody else meanwhile, try again",
         StoreError::Unknown(_) => {
             "the store failed; whether the change was stored is not known yet"

@@ -57,10 +57,12 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     ("GetClientTelemetry", Administrators),
     ("PushClientCommand", Administrators),
     ("DeleteClientCommand", Administrators),
+    // It shows what a backup shows.
+    ("WatchChanges", On("BackupRBAC")),
 ];
 
 /// Always answered here, whether there is a Milvus behind the gate or not.
-pub(super) const ANSWERED_HERE: [&str; 35] = [
+pub(super) const ANSWERED_HERE: [&str; 36] = [
     "CreateCredential",
     "UpdateCredential",
     "DeleteCredential",
@@ -97,6 +99,27 @@ pub(super) const ANSWERED_HERE: [&str; 35] = [
     "GetClientTelemetry",
     "PushClientCommand",
     "DeleteClientCommand",
+    "WatchChanges",
+];
+
+/// Change what is kept, where they are answered here: a follower sends them to its centre.
+pub(super) const CHANGES: [&str; 16] = [
+    "CreateCredential",
+    "UpdateCredential",
+    "DeleteCredential",
+    "CreateRole",
+    "AlterRole",
+    "DropRole",
+    "OperateUserRole",
+    "OperatePrivilege",
+    "OperatePrivilegeV2",
+    "CreatePrivilegeGroup",
+    "DropPrivilegeGroup",
+    "OperatePrivilegeGroup",
+    "RestoreRBAC",
+    "CreateDatabase",
+    "DropDatabase",
+    "AlterDatabase",
 ];
 
 /// Answered here where there is no Milvus behind the gate. All other calls are a Milvus' alone.

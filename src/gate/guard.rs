@@ -101,7 +101,13 @@ impl Gate {
         let path = parts.uri.path();
         if method.row.streaming {
             // One would wait in vain for the end of a stream; what these need is not in a message.
-            self.admit(&identity, &connection, path, &[]).await?;
+            let caller = self.admit(&identity, &connection, path, &[]).await?;
+            if method.answered == Answered::Here {
+                // Whoever answers asks again while the stream goes on.
+                parts.extensions.insert(caller);
+                parts.extensions.insert(identity);
+                return Ok(answer(services, Request::from_parts(parts, body)).await);
+            }
             return self
                 .upstream_of(method)?
                 .forward(&parts, &connection, None, Content::Stream(body))
@@ -119,6 +125,9 @@ impl Gate {
         let frame = Frame::arrived(pieces, |field| method.reads(field))?;
         room.add(frame.beside())?;
         let caller = self.admit(&identity, &connection, path, frame.outline()).await?;
+        if let Some(center) = self.center_of(method) {
+            return center.change(parts, &connection, deadline, frame.pieces()).await;
+        }
         if self.forwards(method) {
             if FILTERED.contains(&method.row.name) || fate::is_sealed_by(method) {
                 // It is read here, so it must not come compressed.

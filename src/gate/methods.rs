@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::classes::{
-    ANSWERED_ALONE, ANSWERED_HERE, ANSWERED_WHILE_DOWN, CHANGE_NAMES, CLASSES, Class,
+    ANSWERED_ALONE, ANSWERED_HERE, ANSWERED_WHILE_DOWN, CHANGE_NAMES, CHANGES, CLASSES, Class,
 };
 use crate::model::privilege::{Level, ObjectType, Privilege};
 
@@ -50,6 +50,8 @@ pub(super) struct Method {
     pub(super) answered: Answered,
     /// Whether it is also answered here while the Milvus behind the gate does not answer.
     pub(super) answered_while_down: bool,
+    /// Whether it changes what is kept, where it is answered here.
+    pub(super) changes: bool,
     /// Whether names may stand for other collections after it.
     pub(super) changes_names: bool,
     /// Whether the database of the connection is that of requests that name none. Calls that
@@ -141,6 +143,7 @@ impl Method {
             in_database: in_database && row.database != 0,
             answered,
             answered_while_down: ANSWERED_WHILE_DOWN.contains(&row.name),
+            changes: CHANGES.contains(&row.name),
             changes_names: CHANGE_NAMES.contains(&row.name),
         })
     }
@@ -255,19 +258,22 @@ mod tests {
     fn each_method_has_just_one_class() {
         assert_eq!(of("MilvusService").count(), 149);
         assert_eq!(of("ClientTelemetryService").count(), 4);
-        assert_eq!(METHODS.len(), 153);
+        let ours = METHODS.iter().filter(|m| m.path.starts_with("/milvus_rbac.v1.AccessService/"));
+        assert_eq!(ours.count(), 1);
+        assert_eq!(METHODS.len(), 154);
         for row in METHODS {
             assert!(find(row.path).is_some(), "{} has no class", row.name);
             let classes = CLASSES.iter().filter(|(name, _)| *name == row.name).count();
             assert_eq!(classes, usize::from(row.option.is_none()), "{}", row.name);
         }
-        // 32 of Milvus' own, and telemetry.
-        assert_eq!(CLASSES.len(), 36);
+        // 32 of Milvus' own, telemetry, and ours.
+        assert_eq!(CLASSES.len(), 37);
     }
 
     #[test]
     fn every_list_names_methods_that_exist() {
-        let lists = [&ANSWERED_HERE[..], &ANSWERED_ALONE, &ANSWERED_WHILE_DOWN, &CHANGE_NAMES];
+        let lists =
+            [&ANSWERED_HERE[..], &ANSWERED_ALONE, &ANSWERED_WHILE_DOWN, &CHANGES, &CHANGE_NAMES];
         for name in lists.into_iter().flatten() {
             assert!(METHODS.iter().any(|row| row.name == *name), "{name}");
         }

@@ -6,6 +6,7 @@ mod answering;
 mod arrival;
 mod asked;
 mod audit;
+mod center;
 mod classes;
 mod connections;
 mod counted;
@@ -30,6 +31,7 @@ mod peek_fuzz;
 mod rest;
 
 pub use self::alias::Aliases;
+pub use self::center::Center;
 pub use self::decide::Purpose;
 pub use self::external::External;
 pub use self::fate::{Fate, until_done};
@@ -151,6 +153,8 @@ pub struct Gate {
     groups: Arc<BuiltInGroups>,
     options: Options,
     upstream: Option<Arc<Upstream>>,
+    /// Where changes are made, if not here.
+    center: Option<Center>,
     aliases: Option<Arc<Aliases>>,
     audit: Audit,
     /// Collections that may be dropped or renamed at a time.
@@ -166,12 +170,13 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// With an `upstream`, what is not answered here goes there.
+    /// With an `upstream`, what is not answered here goes there; with a `center`, changes do.
     pub fn new(
         engine: Engine,
         passwords: Passwords,
         groups: Arc<BuiltInGroups>,
         upstream: Option<Arc<Upstream>>,
+        center: Option<Center>,
         options: Options,
     ) -> Self {
         let aliases =
@@ -182,6 +187,7 @@ impl Gate {
             groups,
             options,
             upstream,
+            center,
             aliases: aliases.map(|upstream| Arc::new(Aliases::new(upstream))),
             audit: Audit::new(options.audit_allowed),
             seals: Arc::new(Semaphore::new(MAX_SEALS)),
@@ -264,6 +270,11 @@ impl Gate {
     /// Whether the upstream answers the method.
     fn forwards(&self, method: &Method) -> bool {
         self.upstream.is_some() && method.answered != Answered::Here
+    }
+
+    /// Where the method is answered, if it changes what is kept and that is not done here.
+    fn center_of(&self, method: &Method) -> Option<&Center> {
+        self.center.as_ref().filter(|_| method.changes && !self.forwards(method))
     }
 
     /// The newest state, unless it may be too old to decide on.

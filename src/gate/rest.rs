@@ -59,7 +59,7 @@ impl Gate {
         self.admit_to(identity, purpose, database, path, &method.message(names)).await
     }
 
-    /// The upstream's answer to an allowed call; none where this process answers it. `database` is
+    /// The upstream's answer to an allowed call, or the centre's; none where this process answers it. `database` is
     /// the one for which it was allowed, empty for the default one.
     ///
     /// # Errors
@@ -73,7 +73,8 @@ impl Gate {
         message: &[u8],
     ) -> Result<Option<Vec<u8>>, Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
-        if !self.forwards(method) {
+        let center = self.center_of(method);
+        if center.is_none() && !self.forwards(method) {
             return Ok(None);
         }
         let mut request = Request::new(());
@@ -85,7 +86,10 @@ impl Gate {
         }
         let (parts, ()) = request.into_parts();
         let frame = Frame::of(message);
-        let answer = self.forward(method, caller, &parts, database, None, &frame).await?;
+        let answer = match center {
+            Some(center) => center.change(parts, database, None, frame.pieces()).await?,
+            None => self.forward(method, caller, &parts, database, None, &frame).await?,
+        };
         Answer::read(answer).await?.message().map(Some)
     }
 

@@ -1,6 +1,7 @@
 //! The wire: Milvus' messages in and out. Decodes a request, asks the engine, encodes the answer;
 //! no rule lives here.
 
+mod access;
 mod backup;
 pub mod codec;
 mod databases;
@@ -13,6 +14,7 @@ pub mod status;
 mod system;
 mod users;
 
+pub use access::Access;
 pub use backup::of as backup_of;
 pub use service::{Behind, Service};
 
@@ -36,6 +38,7 @@ fn aside<T>(work: impl FnOnce() -> T) -> T {
 pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/protos.rs"));
     pub use self::milvus::proto::{common, milvus as service};
+    pub use self::milvus_rbac::v1 as access;
 }
 
 /// The descriptors of everything served, for reflection.

@@ -164,14 +164,7 @@ pub fn decode(key: &[u8], value: &[u8], names: &mut Names) -> Result<Change, Sto
         }
         (GRANT, [role, object_type, database, object, privilege]) => {
             let GrantRecord { grantor } = record(value)?;
-            let object_type = ObjectType::named(object_type)
-                .ok_or_else(|| damaged(format_args!("object type `{object_type}`")))?;
-            let grant = Grant {
-                object_type,
-                database: names.name(database),
-                object: names.name(object),
-                privilege: names.name(privilege),
-            };
+            let grant = grant(object_type, [database, object, privilege], names)?;
             Change::Grant { role: names.name(role), grant, grantor: names.name(&grantor) }
         }
         (GROUP, [name]) => {
@@ -186,6 +179,40 @@ pub fn decode(key: &[u8], value: &[u8], names: &mut Names) -> Result<Change, Sto
         }
         (tag, _) => return Err(damaged(format_args!("record of kind {tag:#04x}"))),
     })
+}
+
+/// The change that removed the record, its names out of the pool.
+///
+/// # Errors
+/// The bytes are not the key of a record that this version writes.
+pub fn decode_removal(key: &[u8], names: &mut Names) -> Result<Change, StoreError> {
+    let mut parts = [""; MAX_PARTS];
+    let (tag, parts) = split_key(key, &mut parts)?;
+    Ok(match (tag, parts) {
+        (USER, [name]) => Change::DeleteUser { name: names.name(name) },
+        (ROLE, [name]) => Change::DeleteRole { name: names.name(name) },
+        (BINDING, [user, role]) => {
+            Change::Unbind { user: names.name(user), role: names.name(role) }
+        }
+        (GRANT, [role, object_type, database, object, privilege]) => {
+            let grant = grant(object_type, [database, object, privilege], names)?;
+            Change::Revoke { role: names.name(role), grant }
+        }
+        (GROUP, [name]) => Change::DeleteGroup { name: (*name).into() },
+        (DATABASE, [name]) => Change::DeleteDatabase { name: (*name).into() },
+        (tag, _) => return Err(damaged(format_args!("record of kind {tag:#04x}"))),
+    })
+}
+
+fn grant(
+    object_type: &str,
+    [database, object, privilege]: [&str; 3],
+    names: &mut Names,
+) -> Result<Grant, StoreError> {
+    let object_type = ObjectType::named(object_type)
+        .ok_or_else(|| damaged(format_args!("object type `{object_type}`")))?;
+    let [database, object, privilege] = [database, object, privilege].map(|name| names.name(name));
+    Ok(Grant { object_type, database, object, privilege })
 }
 
 fn record<M: Message + Default>(value: &[u8]) -> Result<M, StoreError> {

@@ -32,7 +32,8 @@ impl Store for MemoryStore {
         for change in &batch.changes {
             state.apply(change).map_err(|e| StoreError::Unavailable(e.to_string()))?;
         }
-        self.loaded = Loaded { state, revision: batch.revision, batch: Some(batch.id) };
+        self.loaded =
+            Loaded { state, revision: batch.revision, batch: Some(batch.id), as_of: None };
         Ok(())
     }
 

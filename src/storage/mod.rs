@@ -9,7 +9,9 @@ mod codec_fuzz;
 #[cfg(test)]
 mod conformance;
 pub mod etcd;
+pub mod follow;
 pub mod memory;
+pub mod records;
 pub mod sled;
 
 use std::fmt;
@@ -32,6 +34,8 @@ pub struct Loaded {
     pub revision: Revision,
     /// The last commit.
     pub batch: Option<BatchId>,
+    /// When that was the newest, if it was before the reading began.
+    pub as_of: Option<Instant>,
 }
 
 /// Changes to be committed as one.
@@ -112,6 +116,21 @@ pub trait Store: Send + fmt::Debug {
     fn close(self: Box<Self>) -> Result<(), StoreError>;
 }
 
+/// Who this instance is to its store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
 /// Why a store failed. The texts are for logs: they name files and hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
@@ -123,6 +142,8 @@ pub enum StoreError {
     TooLarge,
     /// The store has no place for a record like one of these. Nothing changed.
     Refused(String),
+    /// The store takes no changes from here. Nothing changed.
+    ReadOnly,
     /// The store could not be reached or written. Nothing changed.
     Unavailable(String),
     /// The batch may or may not have been committed.
@@ -136,6 +157,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::InUse(text) => write!(f, "the store is in use: {text}"),
             Self::Conflict => f.write_str("the store has moved on"),
+            Self::ReadOnly => f.write_str("the store takes no changes from here"),
             Self::TooLarge => f.write_str("the change is larger than the store takes at once"),
             Self::Refused(text) => write!(f, "the store cannot hold it: {text}"),
             Self::Unavailable(text) => write!(f, "the store is unavailable: {text}"),

@@ -186,7 +186,7 @@ impl SledStore {
         }
         let revision = self.last.revision;
         let batch = (revision > 0).then_some(self.last.batch);
-        Ok(Loaded { state: loader.state(), revision, batch })
+        Ok(Loaded { state: loader.state(), revision, batch, as_of: None })
     }
 }
 

@@ -78,14 +78,17 @@ fn the_domain_knows_no_wire_no_store_no_runtime_and_no_clock() {
 
 #[test]
 fn stores_know_the_domain_alone() {
-    forbid(&["storage/"], &["crate::engine", "crate::rpc", "crate::gate", "crate::app"]);
-    // One of them is a client itself; what its records mean is none of the wire's business.
-    let local =
-        ["codec", "memory.rs", "mod.rs", "sled", "etcd/layout"].map(|f| format!("storage/{f}"));
+    // Some of them are clients themselves; what their records mean is none of the wire's business.
+    let local = ["codec", "memory.rs", "mod.rs", "records.rs", "sled", "etcd/layout"];
+    let local = local.map(|f| format!("storage/{f}"));
     forbid(&local.each_ref().map(String::as_str), &["tonic", "tokio"]);
+    forbid(&["storage/etcd"], &["crate::rpc"]);
+    // What it asks another instance is said in messages, and no more.
+    forbid(&["storage/follow"], &["crate::rpc::status", "crate::rpc::codec", "rpc::Service"]);
+    forbid(&["storage/"], &["crate::engine", "crate::gate", "crate::app"]);
     forbid(&["engine"], &["crate::rpc", "crate::gate", "crate::app", "tonic", "sled", "prost"]);
     forbid_but(&["storage/sled", "storage/conformance.rs"], &["sled::Config", "sled::Db"]);
-    forbid_but(&["app.rs", "storage/"], &["SledStore", "MemoryStore", "EtcdStore"]);
+    forbid_but(&["app.rs", "storage/"], &["SledStore", "MemoryStore", "EtcdStore", "FollowStore"]);
 }
 
 #[test]

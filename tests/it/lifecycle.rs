@@ -21,7 +21,7 @@ fn ended(command: &mut std::process::Command) -> Output {
     Output { status, stdout: Vec::new(), stderr }
 }
 
-fn fails(command: &mut std::process::Command, code: i32, text: &str) {
+pub(crate) fn fails(command: &mut std::process::Command, code: i32, text: &str) {
     let output = ended(command);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{stderr}");
@@ -79,7 +79,7 @@ fn bad_usage_is_told_and_ends_with_2() {
     for (flags, text) in cases {
         fails(command("memory:").args(*flags), 2, text);
     }
-    for store in ["follow://127.0.0.1:1", "sled:", "x"] {
+    for store in ["follows://127.0.0.1:1", "follow://x", "sled:", "x"] {
         fails(&mut command(store), 2, "--store");
     }
 }

@@ -13,6 +13,7 @@
 //! * `login`: what a refused login tells, and what ends one
 //! * `thrift`: what a start and idleness do not cost
 //! * `in_force`: acknowledged changes decide the next call, and those under way
+//! * `follow`: instances that follow another one
 //! * `ext_authz`: the decision as Envoy asks for it
 //! * `rpc`: every call over the wire, row by row of the specification: what is refused and how,
 //!   what changes, what is denied; and bad input of every kind
@@ -40,6 +41,7 @@ mod engine;
 mod etcd;
 mod ext_authz;
 mod faults;
+mod follow;
 mod in_force;
 mod lifecycle;
 mod linear;

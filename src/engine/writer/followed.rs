@@ -30,6 +30,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Followed {
     queue: WeakSender<Message>,
     news: Option<Receiver<News>>,
+    /// Whether others could write to the store when it was loaded last.
+    was_on: bool,
     /// Whether the writer knows already that there are news.
     called: Arc<AtomicBool>,
     /// The last commits told of, without a gap, each with the revision that it led to.
@@ -38,12 +40,17 @@ pub(super) struct Followed {
 
 impl Followed {
     pub(super) fn new(queue: WeakSender<Message>) -> Self {
-        Self { queue, news: None, called: Arc::default(), commits: VecDeque::new() }
+        Self { queue, news: None, was_on: false, called: Arc::default(), commits: VecDeque::new() }
     }
 
     /// Whether others can write to the store.
     pub(super) fn is_on(&self) -> bool {
         self.news.is_some()
+    }
+
+    /// Whether they could when it was loaded last.
+    pub(super) fn was_on(&self) -> bool {
+        self.was_on
     }
 
     /// Lets the store end what it does for the watch: nobody waits to be heard any more.
@@ -70,6 +77,7 @@ impl Followed {
             }
         }))?;
         self.news = watched.then_some(news);
+        self.was_on = watched;
         self.commits.clear();
         self.commits.extend(batch.map(|batch| (loaded, batch)));
         Ok(())
@@ -123,6 +131,8 @@ impl Writer {
         let Some(head) = self.head.clone() else { return };
         let (mut state, mut revision) = (head.state.clone(), head.revision);
         let (mut all, mut up_to_date, mut lost) = (Vec::<Change>::new(), None, None);
+        // Each commit's revision and number of changes.
+        let mut commits = Vec::new();
         let mut next = Some(first);
         while let Some(news) = next {
             match news {
@@ -130,6 +140,7 @@ impl Writer {
                     changes.iter_mut().for_each(|change| self.names.share_in(change));
                     lost = changes.iter().try_for_each(|change| state.apply(change)).err();
                     revision = reached;
+                    commits.push((reached, changes.len()));
                     batch.into_iter().for_each(|batch| self.followed.remember(reached, batch));
                     all.append(&mut changes);
                 }
@@ -147,7 +158,14 @@ impl Writer {
         }
         if revision > head.revision || !all.is_empty() {
             let policy = head.policy.updated(&head.state, &state, &self.rules.groups, &all);
-            self.publish(Snapshot { revision, state, policy });
+            let mut rest = all.as_slice();
+            let commits = commits.into_iter().filter_map(|(revision, count)| {
+                let (changes, others) = rest.split_at_checked(count)?;
+                rest = others;
+                Some((revision, changes))
+            });
+            let commits: Vec<_> = commits.collect();
+            self.publish_commits(&commits, Snapshot { revision, state, policy });
         }
         if let Some(at) = up_to_date {
             self.published.confirm(at);

@@ -109,7 +109,7 @@ impl Store for Instance {
         center.watchers.remove(&self.number);
         center.loads += 1;
         let Center { state, revision, batch, .. } = &*center;
-        Ok(Loaded { state: state.clone(), revision: *revision, batch: *batch })
+        Ok(Loaded { state: state.clone(), revision: *revision, batch: *batch, as_of: None })
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {

@@ -328,7 +328,7 @@ pub(crate) fn gate(engine: Engine, upstream: &str) -> Gate {
         ext_authz: false,
     };
     let passwords = Passwords::new(4).unwrap();
-    Gate::new(engine, passwords, Arc::default(), Some(Arc::new(behind)), options)
+    Gate::new(engine, passwords, Arc::default(), Some(Arc::new(behind)), None, options)
 }
 
 async fn ask(gate: &Gate, method: &str, message: &[u8]) -> Status {
