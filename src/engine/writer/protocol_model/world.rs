@@ -17,8 +17,7 @@ const TTL: u8 = 2;
 
 /// What makes the protocol safe; each can be taken away.
 ///
-/// Three are asked of the writer by this model and not in it yet: `NothingIsCommitted`,
-/// `RememberedWithoutGap`, `FailedLoadIsUnknown`. `KeysAfterCommit`, `RegisteredBeforeLoad` and
+/// `NothingIsCommitted` is asked of the writer by this model and not in it yet. `KeysAfterCommit`, `RegisteredBeforeLoad` and
 /// `FreshAfterRegistration` are asked of whoever writes strict revokes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Safeguard {
