@@ -1,6 +1,8 @@
 //! The writer's loop.
 
 mod followed;
+#[cfg(test)]
+mod protocol_model;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

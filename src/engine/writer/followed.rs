@@ -36,11 +36,20 @@ pub(super) struct Followed {
     called: Arc<AtomicBool>,
     /// The last commits told of, without a gap, each with the revision that it led to.
     commits: VecDeque<(Revision, BatchId)>,
+    /// All that came after this revision is among them.
+    since: Revision,
 }
 
 impl Followed {
     pub(super) fn new(queue: WeakSender<Message>) -> Self {
-        Self { queue, news: None, was_on: false, called: Arc::default(), commits: VecDeque::new() }
+        Self {
+            queue,
+            news: None,
+            was_on: false,
+            called: Arc::default(),
+            commits: VecDeque::new(),
+            since: 0,
+        }
     }
 
     /// Whether others can write to the store.
@@ -80,12 +89,15 @@ impl Followed {
         self.was_on = watched;
         self.commits.clear();
         self.commits.extend(batch.map(|batch| (loaded, batch)));
+        self.since = loaded;
         Ok(())
     }
 
     fn remember(&mut self, revision: Revision, batch: BatchId) {
-        if self.commits.len() == REMEMBERED {
-            self.commits.pop_front();
+        if self.commits.len() == REMEMBERED
+            && let Some((forgotten, _)) = self.commits.pop_front()
+        {
+            self.since = self.since.max(forgotten);
         }
         self.commits.push_back((revision, batch));
     }
@@ -95,9 +107,7 @@ impl Followed {
         if self.commits.iter().any(|(_, id)| *id == batch.id) {
             return Some(true);
         }
-        let reaches_back = batch.expected == 0
-            || self.commits.front().is_some_and(|(revision, _)| *revision <= batch.expected);
-        reaches_back.then_some(false)
+        (self.since <= batch.expected).then_some(false)
     }
 }
 
@@ -113,7 +123,9 @@ impl Writer {
     /// Waits until the store has told of a revision.
     pub(super) fn hear_of(&mut self, revision: Revision) -> Result<(), StoreError> {
         let until = Instant::now() + HEARING;
-        while self.head()?.revision < revision {
+        // Who waits for a commit may not take a load that fails for a commit that did not happen.
+        let unread = |e: StoreError| StoreError::Unknown(e.to_string());
+        while self.head().map_err(unread)?.revision < revision {
             let silent = || StoreError::Unknown(format!("revision {revision} was not told of"));
             let news = self.followed.news.as_ref().ok_or_else(silent)?;
             match news.recv_timeout(until.saturating_duration_since(Instant::now())) {

@@ -38,6 +38,8 @@ struct Center {
     /// Instances that hear nothing.
     deaf: Vec<usize>,
     loads: usize,
+    /// Nobody can load.
+    unreadable: bool,
 }
 
 impl Center {
@@ -107,6 +109,9 @@ impl Store for Instance {
     fn load(&mut self) -> Result<Loaded, StoreError> {
         let mut center = self.shared.center();
         center.watchers.remove(&self.number);
+        if center.unreadable {
+            return Err(StoreError::Unavailable("unreadable".to_owned()));
+        }
         center.loads += 1;
         let Center { state, revision, batch, .. } = &*center;
         Ok(Loaded { state: state.clone(), revision: *revision, batch: *batch, as_of: None })
@@ -300,4 +305,59 @@ async fn a_commit_that_is_not_told_of_is_not_acknowledged() {
     shared.center().deaf.clear();
     shared.center().watchers[&0](News::Lost(StoreError::Unavailable("reconnected".to_owned())));
     until(|| has(&one, "a")).await;
+}
+
+fn lost() -> News {
+    News::Lost(StoreError::Unavailable("compacted".to_owned()))
+}
+
+/// What was committed must not be called refused because it cannot be read.
+#[tokio::test]
+async fn a_commit_that_cannot_be_read_is_not_refused() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    shared.center().deaf.push(0);
+    let asked = tokio::spawn({
+        let one = one.clone();
+        async move { one.execute(create("a")).await }
+    });
+    until(|| shared.center().revision == 1).await;
+    {
+        let mut center = shared.center();
+        center.unreadable = true;
+        center.watchers[&0](lost());
+    }
+    let unknown = asked.await.unwrap().unwrap_err();
+    assert!(unknown.text().contains("not known"), "{unknown}");
+    {
+        let mut center = shared.center();
+        center.unreadable = false;
+        center.deaf.clear();
+    }
+    assert_eq!(one.execute(create("b")).await, Ok(2));
+    assert!(has(&one, "a") && has(&one, "b"));
+}
+
+/// The first commit of a store, which others go on from before its author reads the store again.
+#[tokio::test]
+async fn what_happened_before_a_load_is_not_taken_for_refused() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    let (other, _other) = shared.start();
+    {
+        let mut center = shared.center();
+        center.deaf.push(0);
+        center.faults.insert(0, Fault::LoseAnswer);
+    }
+    let asked = tokio::spawn({
+        let one = one.clone();
+        async move { one.execute(create("a")).await }
+    });
+    until(|| shared.center().revision == 1).await;
+    other.wait_for(1, Duration::from_secs(10)).await.unwrap();
+    other.execute(create("b")).await.unwrap();
+    shared.center().watchers[&0](lost());
+    let unknown = asked.await.unwrap().unwrap_err();
+    assert!(unknown.text().contains("not known"), "{unknown}");
+    until(|| has(&one, "a") && has(&one, "b")).await;
 }
