@@ -75,7 +75,7 @@ pub async fn run(config: Config) -> Result<(), String> {
             let instance = Upstream::new(authority.clone(), Credentials::Passthrough);
             Some(Center::new(engine.clone(), Arc::new(instance)))
         }
-        StoreUrl::Sled(_) | StoreUrl::Memory => {
+        StoreUrl::Sled(_) | StoreUrl::Etcd(_) | StoreUrl::Memory => {
             root::prepare(&engine, &passwords, &clock, config.root_password).await?;
             None
         }

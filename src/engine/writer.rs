@@ -155,6 +155,10 @@ impl Writer {
                 }
             }
             kept.count_turn();
+            if self.head.is_none() {
+                // It is tried again whether somebody asks for something or not.
+                let _ = self.head();
+            }
             self.catch_up();
             self.serve(requests);
             kept.count_turn();
@@ -181,7 +185,8 @@ impl Writer {
                 Err(e) => return answer_all(&mut queued, &not_stored(&e)),
             };
             let commands = queued.iter().take(self.group).map(|request| &request.command);
-            let mut group = Group::plan(&head, commands, &self.rules, &mut self.names);
+            let alone = !self.followed.is_on();
+            let mut group = Group::plan(&head, commands, &self.rules, &mut self.names, alone);
             let failure = match self.commit(&head, &mut group) {
                 Ok(()) => {
                     self.group = self.group.saturating_mul(2).min(GROUP);
@@ -216,8 +221,14 @@ impl Writer {
     }
 
     fn commit(&mut self, head: &Snapshot, group: &mut Group) -> Result<(), StoreError> {
-        if group.changes.is_empty() {
+        // INVARIANT: that there is nothing to do is acknowledged only if the store is still where it was
+        // thought to be: what others did may be to be undone. Defended by
+        // `tests/it/engine/followed.rs` and `protocol_model.rs`.
+        if group.planned.iter().all(|planned| !planned.rests_on_group) {
             return Ok(());
+        }
+        if group.changes.is_empty() {
+            group.revision += 1;
         }
         let batch = Batch {
             expected: head.revision,
@@ -266,12 +277,14 @@ impl Writer {
 }
 
 impl Group {
-    /// Plans each command against the state that the ones before it lead to.
+    /// Plans each command against the state that the ones before it lead to. Unless the writer is
+    /// alone, that state may be old: then everything that is acknowledged rests on the commit.
     fn plan<'c>(
         head: &Snapshot,
         commands: impl Iterator<Item = &'c Command>,
         rules: &Rules,
         names: &mut Names,
+        alone: bool,
     ) -> Self {
         let mut group = Self {
             state: head.state.clone(),
@@ -281,7 +294,7 @@ impl Group {
         };
         for command in commands {
             let answer = group.add(command, rules, names);
-            let rests_on_group = group.revision > head.revision;
+            let rests_on_group = group.revision > head.revision || !alone && answer.is_ok();
             group.planned.push(Planned { answer, rests_on_group });
         }
         group

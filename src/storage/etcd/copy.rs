@@ -170,7 +170,7 @@ impl Copy {
 
     pub(super) fn loaded(&self) -> Result<Loaded, StoreError> {
         let (revision, batch) = self.mirror.head()?.map_or((0, None), |h| (h.revision, h.batch));
-        Ok(Loaded { state: self.state.clone(), revision, batch })
+        Ok(Loaded { state: self.state.clone(), revision, batch, as_of: None })
     }
 
     /// Takes in what a watch has told, which may be known already, and tells it commit by commit.

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use milvus_rbac::engine::{Engine, Health, MAX_STALENESS, WriterThread};
-use milvus_rbac::model::command::Rules;
+use milvus_rbac::model::command::{Command, MemberOperation, Rules};
 use milvus_rbac::model::error::ErrorKind;
-use milvus_rbac::model::state::{Change, State};
+use milvus_rbac::model::state::{Change, Name, State};
 use milvus_rbac::storage::{Batch, BatchId, Loaded, News, Revision, Store, StoreError};
 
 use super::{create, has, kind};
@@ -360,4 +360,57 @@ async fn what_happened_before_a_load_is_not_taken_for_refused() {
     let unknown = asked.await.unwrap().unwrap_err();
     assert!(unknown.text().contains("not known"), "{unknown}");
     until(|| has(&one, "a") && has(&one, "b")).await;
+}
+
+/// What is taken back here may have been given elsewhere a moment ago.
+#[tokio::test]
+async fn nothing_to_do_is_not_acknowledged_on_an_old_state() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    let (other, _other) = shared.start();
+    let seed = Command::Seed { root_password_hash: "h".into(), created: 1 };
+    let reached = one.execute(seed).await.unwrap();
+    other.wait_for(reached, Duration::from_secs(10)).await.unwrap();
+    let bind = |operation| Command::OperateUserRole {
+        user: "root".to_owned(),
+        role: "admin".to_owned(),
+        operation: Some(operation),
+    };
+    one.execute(bind(MemberOperation::Remove)).await.unwrap();
+    other.wait_for(one.snapshot().revision, Duration::from_secs(10)).await.unwrap();
+    let bound = |engine: &Engine| {
+        engine.snapshot().state.users["root"].roles.contains_key(&Name::from("admin"))
+    };
+    shared.center().deaf.push(1);
+    one.execute(bind(MemberOperation::Add)).await.unwrap();
+    assert!(bound(&one) && !bound(&other));
+    let taking = tokio::spawn({
+        let (other, unbind) = (other.clone(), bind(MemberOperation::Remove));
+        async move { other.execute(unbind).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!taking.is_finished(), "acknowledged on a state of the past");
+    shared.center().deaf.clear();
+    shared.center().watchers[&1](News::Lost(StoreError::Unavailable("reconnected".to_owned())));
+    taking.await.unwrap().unwrap();
+    until(|| !bound(&one)).await;
+}
+
+/// Nobody has to write for it.
+#[tokio::test]
+async fn a_store_that_could_not_be_read_is_read_again_by_itself() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    {
+        let mut center = shared.center();
+        center.unreadable = true;
+        center.watchers[&0](News::Lost(StoreError::Unavailable("gone".to_owned())));
+    }
+    until(|| one.health() == Health::StoreFailed).await;
+    {
+        let mut center = shared.center();
+        center.change(&[put_role("silent")]);
+        center.unreadable = false;
+    }
+    until(|| has(&one, "silent") && one.health() == Health::Healthy).await;
 }
