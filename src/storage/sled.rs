@@ -128,7 +128,7 @@ impl SledStore {
 
     /// INVARIANT: returns only after the data would survive power loss. Defended by
     /// `tests/it/durability.rs`, which counts the syncs of a running server, and by
-    /// `tests/it/power_loss.rs`.
+    /// `tests/it/power_loss/`.
     ///
     /// After a failure sled's memory, and the system's, may show what the disk does not hold, and
     /// a later sync would not tell. So sled is let go, and its files are opened anew.
