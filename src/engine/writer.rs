@@ -1,6 +1,8 @@
 //! The writer's loop.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -17,6 +19,11 @@ use crate::telemetry;
 
 /// Commands that share a commit at most.
 const GROUP: usize = 1024;
+/// For each command of a commit the next one waits that long, for what its callers ask next: where
+/// many ask, more of them share a sync, and nobody waits who is alone.
+const GATHERING: Duration = Duration::from_micros(10);
+/// That long at most.
+const MAX_GATHERING: Duration = Duration::from_micros(500);
 
 type Answer = Result<Revision, Error>;
 
@@ -98,7 +105,15 @@ impl Writer {
         kept: &Kept,
     ) -> Result<(), StoreError> {
         let mut queued = Vec::with_capacity(GROUP);
-        while messages.blocking_recv_many(&mut queued, GROUP) > 0 {
+        let mut last = 0;
+        loop {
+            if last > 1 {
+                thread::sleep((GATHERING * last).min(MAX_GATHERING));
+            }
+            if messages.blocking_recv_many(&mut queued, GROUP) == 0 {
+                break;
+            }
+            last = u32::try_from(queued.len()).unwrap_or(u32::MAX);
             let mut requests = Vec::with_capacity(queued.len());
             for message in queued.drain(..) {
                 match message {
