@@ -37,6 +37,10 @@ use data::Size;
 use decide::Figures;
 use memory::mib;
 
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What a large state costs.
 #[derive(Parser)]
 struct Options {

@@ -19,8 +19,9 @@ use crate::telemetry;
 
 /// Commands that share a commit at most.
 const GROUP: usize = 1024;
-/// For each command of a commit the next one waits that long, for what its callers ask next: where
-/// many ask, more of them share a sync, and nobody waits who is alone.
+/// After a turn of several commands the next waits that long for each of them, and a little more by
+/// the system's clock, for what their callers ask next: so more of them share a sync. Who asks alone,
+/// one command after the other, never waits.
 const GATHERING: Duration = Duration::from_micros(10);
 /// That long at most.
 const MAX_GATHERING: Duration = Duration::from_micros(500);
