@@ -148,7 +148,8 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
     let started = tokio::time::timeout(patience, started).await.map_err(|_| {
         format!(
             "the store is unavailable: {what} was not open after {} s; if its disk is well, move \
-             the folder away, start anew and restore a backup (README, Operations)",
+             the folder away, start anew, with --root-password-file, since root is new too, and \
+             restore a backup (README, Operations)",
             patience.as_secs()
         )
     })?;

@@ -100,10 +100,13 @@ impl Writer {
         self.published.set_health(Health::Healthy);
     }
 
+    /// INVARIANT: if the writer panics, everybody is told before the store is let go, which may take
+    /// for ever: `kept` comes last, so it is dropped first. Defended by `tests/it/engine.rs`.
+    #[expect(clippy::needless_pass_by_value, reason = "where it is dropped matters")]
     pub(super) fn run(
         mut self,
         mut messages: mpsc::Receiver<Message>,
-        kept: &Kept,
+        kept: Kept,
     ) -> Result<(), StoreError> {
         let mut queued = Vec::with_capacity(GROUP);
         let mut last = 0;
