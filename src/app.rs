@@ -174,8 +174,8 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
         StoreUrl::Sled(folder) => (
             SledStore::patience(folder),
             folder.display().to_string(),
-            "; if its disk is well, move the folder away, start anew and restore a backup (README, \
-             Operations)",
+            "; if its disk is well, move the folder away, start anew, with --root-password-file, \
+             since root is new too, and restore a backup (README, Operations)",
         ),
         StoreUrl::Etcd(target) => (ETCD_PATIENCE, target.endpoints.join(","), ""),
         StoreUrl::Memory => (GRACE, "memory".to_owned(), ""),

@@ -156,7 +156,7 @@ impl Engine {
         let kept = Kept::start(published.clone(), queue.downgrade()).map_err(no_thread)?;
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || writer.run(requests, &kept))
+            .spawn(move || writer.run(requests, kept))
             .map_err(no_thread)?;
         Ok((Self { published, queue }, WriterThread(thread)))
     }

@@ -20,7 +20,8 @@ const GRANTS: usize = 100_000;
 
 fn during(name: &str, engine: &Engine, questions: &[Question], work: impl FnOnce()) {
     let (pause, took, ()) = longest_pause(engine, questions, work);
-    row(&format!("{name}, ms; longest decision"), format!("{}; {}", millis(took), millis(pause)));
+    let figures = format!("{}, {}", millis(took), millis(pause));
+    row(&format!("{name}; longest decision beside it, ms"), figures, "");
 }
 
 /// A role of that many grants comes, is added to, and goes.
@@ -39,7 +40,7 @@ pub(crate) fn role(engine: &Engine, questions: &[Question]) {
         write::execute(engine, Command::Restore(backup));
     });
     let (grant, revoke) = write::single(engine, |_| LARGE.to_owned(), 200);
-    row("one durable grant to it, revoke, µs", format!("{grant:.0}, {revoke:.0}"));
+    row("one durable grant to it, revoke, µs", format!("{grant:.0}, {revoke:.0}"), "");
     during("dropping it", engine, questions, || {
         write::execute(engine, Command::DropRole { name: LARGE.to_owned(), force: true });
     });
@@ -73,11 +74,11 @@ pub(crate) fn groups(engine: &Engine) {
         began.elapsed()
     };
     let times = [MemberOperation::Add, MemberOperation::Remove].map(change);
-    row("durable change of a group of ten grants, twice, ms", times.map(millis).join(", "));
+    row("durable change of a group of ten grants, twice, ms", times.map(millis).join(", "), "");
     let began = Instant::now();
     let drop = Command::DropGroup { name: group.clone() };
     drop.plan(&engine.snapshot().state, &data::rules()).unwrap_err();
-    row("refusal to drop it, µs", began.elapsed().as_micros());
+    row("refusal to drop it, µs", began.elapsed().as_micros(), "");
 }
 
 /// Everything as a backup, and back into an empty server.

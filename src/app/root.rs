@@ -17,7 +17,7 @@ const DEFAULT_HASH: &str = "$2a$10$VSPur1WzZN0uFHHQE9xLR..I/xnDLohsJBndEszWNCspP
 /// The cost of that hash.
 const DEFAULT_HASH_COST: u32 = 10;
 /// When a start looks whether some other hash is of the default password: after the first logins,
-/// which would wait for it.
+/// which would wait for it. Where too many of them wait then, as much later again.
 const LATER: Duration = Duration::from_secs(10);
 
 /// Brings a new store to its first state, and warns of the default password.
@@ -39,7 +39,7 @@ pub(super) async fn prepare(
                 );
             }
             if *hash != *DEFAULT_HASH {
-                tokio::spawn(look_later(engine.clone(), passwords.clone()));
+                tokio::spawn(look_later(engine.clone(), passwords.clone(), LATER));
                 return Ok(());
             }
             (DEFAULT_PASSWORD.to_vec(), hash)
@@ -74,11 +74,17 @@ async fn seed(
     seeded.map(|_| hash).map_err(|e| e.to_string())
 }
 
-async fn look_later(engine: Engine, passwords: Passwords) {
-    tokio::time::sleep(LATER).await;
-    let login = passwords.verify(&engine.snapshot().state, ROOT, DEFAULT_PASSWORD).await;
-    if matches!(login, Ok(Some(_))) {
-        warn_of_default();
+/// Returns whether root has the default password.
+async fn look_later(engine: Engine, passwords: Passwords, later: Duration) -> bool {
+    loop {
+        tokio::time::sleep(later).await;
+        let login = passwords.verify(&engine.snapshot().state, ROOT, DEFAULT_PASSWORD).await;
+        if let Ok(login) = login {
+            if login.is_some() {
+                warn_of_default();
+            }
+            return login.is_some();
+        }
     }
 }
 
@@ -89,6 +95,30 @@ fn warn_of_default() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::command::Rules;
+    use crate::storage::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn a_default_password_is_found_after_a_storm_of_logins_and_no_other() {
+        for (password, is_default) in [(DEFAULT_PASSWORD, true), (b"another one", false)] {
+            let (engine, _writer) =
+                Engine::start(Box::new(MemoryStore::new().unwrap()), Rules::default()).unwrap();
+            let passwords = Passwords::new(4).unwrap();
+            seed(&engine, &passwords, &Clock::default(), password).await.unwrap();
+            // More than may wait; those who are refused ask again until they are heard.
+            for _ in 0..200 {
+                let passwords = passwords.clone();
+                tokio::spawn(async move {
+                    while passwords.hash(b"some other".to_vec()).await.is_err() {
+                        tokio::task::yield_now().await;
+                    }
+                });
+            }
+            let looked = look_later(engine, passwords, Duration::from_millis(1));
+            let limit = Duration::from_secs(60);
+            assert_eq!(tokio::time::timeout(limit, looked).await, Ok(is_default));
+        }
+    }
 
     #[test]
     fn the_default_hash_is_of_the_default_password_at_the_default_cost() {

@@ -6,7 +6,8 @@ mod protocol_model;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -24,6 +25,12 @@ use crate::telemetry;
 
 /// Commands that share a commit at most.
 const GROUP: usize = 1024;
+/// After a turn of several commands the next waits that long for each of them, and a little more by
+/// the system's clock, for what their callers ask next: so more of them share a sync. Who asks alone,
+/// one command after the other, never waits.
+const GATHERING: Duration = Duration::from_micros(10);
+/// That long at most.
+const MAX_GATHERING: Duration = Duration::from_micros(500);
 
 type Answer = Result<Revision, Error>;
 
@@ -139,13 +146,24 @@ impl Writer {
         snapshot
     }
 
+    /// INVARIANT: if the writer panics, everybody is told before the store is let go, which may take
+    /// for ever: `kept` comes last, so it is dropped first. Defended by `tests/it/engine.rs`.
+    #[expect(clippy::needless_pass_by_value, reason = "where it is dropped matters")]
     pub(super) fn run(
         mut self,
         mut messages: mpsc::Receiver<Message>,
-        kept: &Kept,
+        kept: Kept,
     ) -> Result<(), StoreError> {
         let mut queued = Vec::with_capacity(GROUP);
-        while messages.blocking_recv_many(&mut queued, GROUP) > 0 {
+        let mut last = 0;
+        loop {
+            if last > 1 {
+                thread::sleep((GATHERING * last).min(MAX_GATHERING));
+            }
+            if messages.blocking_recv_many(&mut queued, GROUP) == 0 {
+                break;
+            }
+            last = u32::try_from(queued.len()).unwrap_or(u32::MAX);
             let mut requests = VecDeque::with_capacity(queued.len());
             for message in queued.drain(..) {
                 match message {

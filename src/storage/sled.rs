@@ -76,7 +76,9 @@ impl SledStore {
     fn open_files(folder: &Path) -> Result<Self, StoreError> {
         let note = head::read(folder).map_err(unavailable)?;
         folder::tidy(folder).map_err(lock_error)?;
-        let db = open_sled(folder)?;
+        check_snapshot(folder, &note)?;
+        // If anything fails from here on, the database goes before its rouser.
+        let (rouser, db) = open_sled(folder)?;
         let data = File::open(folder.join(DATA)).map_err(unavailable)?;
         // A process that was killed may have written what the disk does not hold yet.
         data.sync_all().map_err(unavailable)?;
@@ -86,10 +88,12 @@ impl SledStore {
                 let head = Head::create(folder, id, last.revision).map_err(unavailable)?;
                 (id, last, head)
             }
-            None => create(folder, &db, &data, &note)?,
+            None => {
+                check_new(&note)?;
+                create(folder, &db, &rouser, &data)?
+            }
         };
-        let (folder, db) = (folder.to_owned(), Arc::new(db));
-        let rouser = Rouser::start(Arc::downgrade(&db)).map_err(unavailable)?;
+        let folder = folder.to_owned();
         Ok(Self { folder, id, last, db: Some(db), rouser, data, head, doubtful: false })
     }
 
@@ -98,8 +102,7 @@ impl SledStore {
     pub fn patience(folder: &Path) -> Duration {
         /// A disk slower than this reads no more.
         const BYTES_PER_SECOND: u64 = 4 << 20;
-        let size = folder.join(DATA).metadata().map_or(0, |data| data.len());
-        Duration::from_secs(60 + size / BYTES_PER_SECOND)
+        Duration::from_secs(60 + folder::size(folder) / BYTES_PER_SECOND)
     }
 
     /// Opens the folder again after a failed write.
@@ -128,7 +131,7 @@ impl SledStore {
 
     /// INVARIANT: returns only after the data would survive power loss. Defended by
     /// `tests/it/durability.rs`, which counts the syncs of a running server, and by
-    /// `tests/it/power_loss.rs`.
+    /// `tests/it/power_loss/`.
     ///
     /// After a failure sled's memory, and the system's, may show what the disk does not hold, and
     /// a later sync would not tell. So sled is let go, and its files are opened anew.
@@ -253,12 +256,12 @@ impl Store for SledStore {
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         let db = self.db()?;
-        guarded(|| db.flush())?.map_err(|e| unavailable(&e))?;
+        guarded(|| self.rouser.flush(db))?.map_err(|e| unavailable(&e))?;
         self.data.sync_all().and_then(|()| self.head.sync()).map_err(unavailable)
     }
 }
 
-fn open_sled(folder: &Path) -> Result<sled::Db, StoreError> {
+fn open_sled(folder: &Path) -> Result<(Rouser, Arc<sled::Db>), StoreError> {
     let open = || {
         sled::Config::new()
             .path(folder)
@@ -273,7 +276,11 @@ fn open_sled(folder: &Path) -> Result<sled::Db, StoreError> {
             Err(StoreError::InUse(_)) if started.elapsed() < LINGER => {
                 thread::sleep(Duration::from_millis(10));
             }
-            opened => return opened,
+            opened => {
+                let db = Arc::new(opened?);
+                let rouser = Rouser::start(Arc::downgrade(&db)).map_err(unavailable)?;
+                return Ok((rouser, db));
+            }
         }
     }
 }
@@ -302,15 +309,9 @@ fn identify(db: &sled::Db) -> Result<Option<(u128, Commit)>, StoreError> {
 fn create(
     folder: &Path,
     db: &sled::Db,
+    rouser: &Rouser,
     data: &File,
-    note: &Note,
 ) -> Result<(u128, Commit, Head), StoreError> {
-    match note {
-        // With 0, a start that was broken off.
-        Note::Missing | Note::Empty | Note::Reached { revision: 0, .. } => {}
-        Note::Damaged => return Err(damaged_note()),
-        Note::Reached { revision, .. } => return Err(behind(0, *revision)),
-    }
     let (id, last) = (random_id()?, Commit::default());
     // sled never syncs its `conf` file nor the folder.
     File::open(folder.join("conf")).and_then(|conf| conf.sync_all()).map_err(unavailable)?;
@@ -319,10 +320,43 @@ fn create(
     batch.insert(FORMAT, FORMAT_VERSION);
     batch.insert(ID, &id.to_be_bytes());
     batch.insert(COMMIT, last.encode(id));
-    let written = guarded(|| db.apply_batch(batch).and_then(|()| db.flush()))?;
+    let written = guarded(|| db.apply_batch(batch).and_then(|()| rouser.flush(db)))?;
     written.map_err(|e| read_error(&e))?;
     data.sync_all().map_err(unavailable)?;
     Ok((id, last, head))
+}
+
+/// INVARIANT: a store whose snapshot is lost is refused before sled overwrites its log. Defended by
+/// `tests/it/damage.rs`.
+fn check_snapshot(folder: &Path, note: &Note) -> Result<(), StoreError> {
+    /// One segment of sled's: starts that were broken off leave no more, and from one alone sled
+    /// reads what is there without a snapshot.
+    const SEGMENT: u64 = 512 << 10;
+    let missing = match note {
+        Note::Reached { snapshot: true, .. } => {
+            "sled's newest file `snap.*` is missing; nothing was touched. If you have it, put it \
+             back. Otherwise"
+        }
+        Note::Missing if folder::size(folder) > SEGMENT => {
+            "the file `head` is missing, and there is no file `snap.*` of sled's; nothing was \
+             touched. If you have them, put them back. If not, copy the folder, then put an empty \
+             file `head` into it to try without. Otherwise"
+        }
+        _ => return Ok(()),
+    };
+    let found = folder::has_snapshot(folder).map_err(unavailable)?;
+    if found { Ok(()) } else { Err(damaged(missing)) }
+}
+
+/// INVARIANT: a store that has lost everything is not taken for a new one, whose root would have
+/// the default password. Defended by `tests/it/damage.rs`.
+fn check_new(note: &Note) -> Result<(), StoreError> {
+    match note {
+        // With 0, a start that was broken off.
+        Note::Missing | Note::Reached { revision: 0, .. } => Ok(()),
+        Note::Reached { revision, .. } => Err(behind(0, *revision)),
+        Note::Empty | Note::Damaged => Err(nothing_left(note)),
+    }
 }
 
 /// INVARIANT: a store that has lost commits is not served. Defended by `tests/it/damage.rs`.
@@ -335,6 +369,7 @@ fn check_note(note: &Note, id: u128, last: Commit) -> Result<(), StoreError> {
             Err(behind(last.revision, *revision))
         }
         Note::Reached { .. } => Ok(()),
+        _ if last.revision == 0 => Err(nothing_left(note)),
         Note::Empty => {
             warn!(
                 revision = last.revision,
@@ -345,8 +380,8 @@ fn check_note(note: &Note, id: u128, last: Commit) -> Result<(), StoreError> {
         }
         Note::Damaged => Err(damaged_note()),
         Note::Missing => Err(damaged(format_args!(
-            "the file `{0}` is missing; if everything else is there, put an empty file `{0}` into \
-             the folder to go on at revision {1}. Otherwise",
+            "the file `{0}` is missing; if everything else is there, copy the folder first, then \
+             put an empty file `{0}` into it to go on at revision {1}. Otherwise",
             head::FILE,
             last.revision
         ))),
@@ -354,17 +389,33 @@ fn check_note(note: &Note, id: u128, last: Commit) -> Result<(), StoreError> {
 }
 
 fn behind(found: u64, noted: u64) -> StoreError {
+    if found == 0 {
+        return damaged(format_args!("revision {noted} was stored, and nothing of it is left"));
+    }
     damaged(format_args!(
-        "revision {noted} was stored, {found} is all that is left. To go on without the changes \
-         between, put an empty file `{}` into the place of the one that is there. Otherwise",
+        "revision {noted} was stored, {found} is all that is left. First copy the folder. To give \
+         up all changes after revision {found} for good (revoked grants, removed users and old \
+         passwords are in force again), put an empty file `{}` into the place of the one that is \
+         there. Otherwise",
         head::FILE
     ))
 }
 
+/// There is neither a commit, nor a note that says that there was none.
+fn nothing_left(note: &Note) -> StoreError {
+    let state = match note {
+        Note::Missing => "missing",
+        Note::Empty => "empty",
+        Note::Damaged | Note::Reached { .. } => "damaged",
+    };
+    let file = head::FILE;
+    damaged(format_args!("the file `{file}` is {state}, and there is nothing to go on with"))
+}
+
 fn damaged_note() -> StoreError {
     damaged(format_args!(
-        "the file `{0}` is damaged; if everything else is well, put an empty file `{0}` into its \
-         place. Otherwise",
+        "the file `{0}` is damaged; if everything else is well, copy the folder first, then put an \
+         empty file `{0}` into its place. Otherwise",
         head::FILE
     ))
 }
@@ -414,8 +465,8 @@ fn located(folder: &Path, error: StoreError) -> StoreError {
         StoreError::InUse(what) => StoreError::InUse(format!("{folder}: {what}")),
         StoreError::Unavailable(what) => StoreError::Unavailable(format!("{folder}: {what}")),
         StoreError::Damaged(what) => StoreError::Damaged(format!(
-            "{folder}: {what}: move the folder away, start anew and restore a backup (README, \
-             Operations)"
+            "{folder}: {what}: move the folder away, start anew, with --root-password-file, since \
+             root is new too, and restore a backup (README, Operations)"
         )),
         other => other,
     }

@@ -232,56 +232,137 @@ fn damaged_files_are_refused_or_do_no_harm() {
     assert!(refusals > 3, "next to nothing was refused: {outcomes:?}");
 }
 
-/// Requires that a store is refused because its `head` says that `stored` was reached, and is
-/// opened at `left` without that. The error is what was made of it instead.
-fn told_by_the_head(folder: &Path, stored: u64, left: u64) -> Result<(), String> {
-    let outcome = in_a_child(folder);
-    let told =
-        format!("{}: revision {stored} was stored, {left} is all that is left. ", folder.display());
-    let refused = outcome.starts_with("refused: ") && outcome.contains(&told);
-    if !refused || !outcome.contains("restore a backup") {
-        return Err(outcome);
+/// Requires that a store is refused at each of two attempts, with a text that contains `told`, the
+/// folder and the way on.
+fn refused(folder: &Path, told: &str) {
+    for _ in 0..2 {
+        let outcome = in_a_child(folder);
+        let located =
+            outcome.starts_with("refused: ") && outcome.contains(folder.to_str().unwrap());
+        assert!(located && outcome.contains(told), "{outcome}, not {told}");
+        assert!(outcome.contains("--root-password-file"), "{outcome}");
+        assert!(outcome.contains("restore a backup"), "{outcome}");
     }
-    fs::write(folder.join("head"), "").unwrap();
-    let outcome = in_a_child(folder);
-    assert!(outcome.starts_with(&format!("opened: revision {left}, ")), "{outcome}");
-    Ok(())
 }
 
-/// Without its newest snapshot sled looks for the end of its log, and may miss a segment that is
-/// free since: then it opens a store as an empty one, without a word. Whether one is missed depends
-/// on how far the log fills its last segment, so it is looked at as it grows.
+/// A store with 3000 commits, in which sled has a snapshot.
+fn make_large(folder: &Path) {
+    make(folder, 0..2900);
+    make(folder, 2900..3000);
+}
+
+fn snapshot(folder: &Path) -> PathBuf {
+    // The only one: those before it go with its coming.
+    let newest = files(folder).pop().unwrap();
+    assert!(newest.to_str().unwrap().contains("/snap."), "{newest:?}");
+    newest
+}
+
+/// As sled leaves it where it takes its log for empty.
+fn overwrite_with_zeros(file: &Path) {
+    let length = fs::metadata(file).unwrap().len();
+    fs::write(file, vec![0; usize::try_from(length).unwrap()]).unwrap();
+}
+
+/// Without its newest snapshot sled may take its log for empty, and overwrite it with zeros.
 #[test]
-fn a_lost_snapshot_is_told_by_the_head() {
+fn a_lost_snapshot_is_told_before_sled_touches_anything() {
     let place = TempDir::new().unwrap();
-    let (folder, lost) = (place.path().join("growing"), place.path().join("lost"));
-    let mut store = SledStore::open(&folder).unwrap();
-    grow(&mut store, 0..3000);
-    for stored in (3000..9000).step_by(100) {
-        copy(&folder, &lost);
-        let held = format!("opened: {}", describe(&lost).unwrap());
-        assert!(held.starts_with(&format!("opened: revision {stored}, ")), "{held}");
-        // The only one: those before it go with its coming.
-        let newest = files(&lost).pop().unwrap();
-        assert!(newest.to_str().unwrap().contains("/snap."), "{newest:?}");
-        fs::remove_file(newest).unwrap();
-        match told_by_the_head(&lost, stored, 0) {
-            Ok(()) => return println!("missed at revision {stored}"),
-            Err(outcome) => assert_eq!(outcome, held, "at revision {stored}"),
-        }
-        fs::remove_dir_all(&lost).unwrap();
-        grow(&mut store, stored..stored + 100);
+    let (folder, elsewhere) = (place.path().join("store"), place.path().join("snapshot"));
+    make_large(&folder);
+    let (snapshot, data) = (snapshot(&folder), folder.join("db"));
+    fs::rename(&snapshot, &elsewhere).unwrap();
+    let before = fs::read(&data).unwrap();
+    refused(
+        &folder,
+        "sled's newest file `snap.*` is missing; nothing was touched. If you have it, put it back. \
+         Otherwise: move the folder away",
+    );
+    assert!(fs::read(&data).unwrap() == before, "the data file was changed");
+    fs::rename(&elsewhere, &snapshot).unwrap();
+    assert!(in_a_child(&folder).starts_with("opened: revision 3000, "));
+}
+
+/// A new store would have a root with the default password.
+#[test]
+fn a_store_that_has_lost_everything_is_not_taken_for_a_new_one() {
+    let place = TempDir::new().unwrap();
+    let folder = place.path().join("store");
+    let head = folder.join("head");
+    // Without a snapshot yet.
+    make(&folder, 0..3000);
+    overwrite_with_zeros(&folder.join("db"));
+    let noted = fs::read(&head).unwrap();
+    fs::remove_file(&head).unwrap();
+    refused(&folder, "the file `head` is missing, and there is no file `snap.*` of sled's");
+    fs::write(&head, noted).unwrap();
+    refused(&folder, "revision 3000 was stored, and nothing of it is left: move the folder away");
+    fs::write(&head, "").unwrap();
+    refused(&folder, "`head` is empty, and there is nothing to go on with: move the folder away");
+    fs::write(&head, "?").unwrap();
+    refused(&folder, "`head` is damaged, and there is nothing to go on with: move the folder away");
+}
+
+#[test]
+fn a_small_store_is_not_taken_for_a_new_one_without_its_head_and_snapshot() {
+    let place = TempDir::new().unwrap();
+    let folder = place.path().join("store");
+    make(&folder, 0..10);
+    make(&folder, 10..12);
+    fs::remove_file(snapshot(&folder)).unwrap();
+    fs::remove_file(folder.join("head")).unwrap();
+    refused(
+        &folder,
+        "the file `head` is missing; if everything else is there, copy the folder first",
+    );
+    fs::write(folder.join("head"), "").unwrap();
+    assert!(in_a_child(&folder).starts_with("opened: revision 12, "));
+}
+
+#[test]
+fn a_store_that_is_back_at_its_beginning_is_not_gone_on_with() {
+    let place = TempDir::new().unwrap();
+    let (folder, older) = (place.path().join("store"), place.path().join("older"));
+    // Opened twice, so that there is a snapshot.
+    make(&folder, 0..0);
+    make(&folder, 0..0);
+    copy(&folder, &older);
+    make(&folder, 0..50);
+    fs::copy(folder.join("head"), older.join("head")).unwrap();
+    refused(&older, "revision 50 was stored, and nothing of it is left: move the folder away");
+    fs::write(older.join("head"), "").unwrap();
+    refused(&older, "`head` is empty, and there is nothing to go on with: move the folder away");
+}
+
+/// What sled leaves of starts that never came to a first commit is no store that was lost.
+#[test]
+fn starts_that_were_broken_off_are_no_damage() {
+    let place = TempDir::new().unwrap();
+    let folder = place.path().join("store");
+    let obstacle = folder.join("head.new");
+    fs::create_dir_all(&obstacle).unwrap();
+    for _ in 0..4 {
+        let error = SledStore::open(&folder).unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     }
-    panic!("sled missed its snapshot nowhere");
+    fs::remove_dir(obstacle).unwrap();
+    assert!(in_a_child(&folder).starts_with("opened: revision 0, "));
 }
 
 #[test]
 fn an_older_data_file_is_told_by_the_head() {
     let place = TempDir::new().unwrap();
     let (folder, older) = (place.path().join("store"), place.path().join("older"));
-    make(&folder, 0..50);
+    make(&folder, 0..20);
+    make(&folder, 20..50);
     copy(&folder, &older);
     make(&folder, 50..60);
     fs::copy(folder.join("head"), older.join("head")).unwrap();
-    assert_eq!(told_by_the_head(&older, 60, 50), Ok(()));
+    refused(
+        &older,
+        "revision 60 was stored, 50 is all that is left. First copy the folder. To give up all \
+         changes after revision 50 for good",
+    );
+    fs::write(older.join("head"), "").unwrap();
+    assert!(in_a_child(&older).starts_with("opened: revision 50, "));
 }

@@ -3,7 +3,7 @@
 mod followed;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use milvus_rbac::engine::{Engine, Health, MAX_STALENESS, WriterThread};
@@ -11,6 +11,8 @@ use milvus_rbac::model::command::{Command, Rules};
 use milvus_rbac::model::error::{Error, ErrorKind};
 use milvus_rbac::storage::memory::MemoryStore;
 use milvus_rbac::storage::{Batch, Loaded, Store, StoreError};
+
+use crate::support::LIMIT;
 
 /// What becomes of the next commit or load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -321,4 +323,46 @@ async fn a_group_larger_than_the_store_takes_is_committed_in_parts() {
     assert!(commits.iter().all(|changes| *changes <= 6), "{commits:?}");
     assert_eq!(commits.iter().sum::<usize>(), COMMANDS);
     assert!(commits.len() < COMMANDS, "{commits:?}");
+}
+
+/// Panics at a commit, and then is not gone before its test says so.
+#[derive(Debug)]
+struct Stuck(mpsc::Receiver<()>);
+
+impl Store for Stuck {
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        Ok(Loaded::default())
+    }
+
+    fn commit(&mut self, _: &Batch) -> Result<(), StoreError> {
+        panic!("as told")
+    }
+
+    fn store_id(&self) -> String {
+        "stuck".to_owned()
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        let _ = self.0.recv();
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_is_told_of_before_its_store_is_gone() {
+    let (release, stuck) = mpsc::channel();
+    let (engine, writer) =
+        Engine::start(Box::new(Stuck(stuck)), Rules::default(), MAX_STALENESS).unwrap();
+    let mut health = engine.watch_health();
+    let error = engine.execute(create("a")).await.unwrap_err();
+    assert!(error.text().contains("not known"), "{error}");
+    let stopped = health.wait_for(|health| *health == Health::Stopped);
+    assert!(tokio::time::timeout(LIMIT, stopped).await.is_ok(), "nobody is told");
+    drop(release);
+    assert!(tokio::task::spawn_blocking(move || writer.join()).await.unwrap().is_err());
 }

@@ -73,8 +73,9 @@ fn holds(scope: Protocol, seen: &[&'static str]) {
 }
 
 /// Without a safeguard, a property is violated.
-fn breaks(scope: Protocol, without: Safeguard, property: &'static str) {
-    let scope = Protocol { without: Some(without), properties: vec![property], ..scope };
+fn breaks(mut scope: Protocol, without: Safeguard, property: &'static str) {
+    scope.without = Some(without);
+    scope.properties = vec![property];
     let until = HasDiscoveries::AnyOf(BTreeSet::from([property]));
     let checker = scope.checker().threads(2).finish_when(until).spawn_bfs().join();
     let found = checker.assert_any_discovery(property);

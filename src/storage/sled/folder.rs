@@ -63,17 +63,38 @@ pub(super) fn tidy(folder: &Path) -> io::Result<()> {
     }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "generating") {
+        if is_unfinished(&path) {
             fs::remove_file(path)?;
         }
     }
-    let empty = data.metadata().map_or(true, |data| data.len() == 0);
     let (conf, head) = (folder.join("conf"), folder.join(super::head::FILE));
-    if empty && conf.exists() && !head.exists() {
+    if size(folder) == 0 && conf.exists() && !head.exists() {
         fs::remove_file(conf)?;
     }
     drop(lock);
     Ok(())
+}
+
+fn is_unfinished(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "generating")
+}
+
+/// Whether there is a snapshot of sled's.
+pub(super) fn has_snapshot(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(b"snap.")
+            && !is_unfinished(&entry.path())
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The size of the data file, 0 without one.
+pub(super) fn size(folder: &Path) -> u64 {
+    folder.join(DATA).metadata().map_or(0, |data| data.len())
 }
 
 /// Waits until nobody writes the data file any more: sled's threads hold its lock as long as they
