@@ -86,7 +86,7 @@ async fn measure(options: &Options) {
     others("with all of them", &center, data);
     let before = center.processor_time();
     streams.ping_for(PING, IDLE).await;
-    let used = center.processor_time() - before;
+    let used = center.processor_time().saturating_sub(before);
     row("processor of the centre for their pings, %", used.div_duration_f64(IDLE) * 100.0);
 
     let (mut each, mut last) = (Vec::new(), Vec::new());
@@ -100,7 +100,7 @@ async fn measure(options: &Options) {
         last.push(took[took.len() - 1]);
         each.append(&mut took);
     }
-    let used = center.processor_time() - before;
+    let used = center.processor_time().saturating_sub(before);
     row("a revoke asked for, and heard of by a follower, p50, ms", at(&mut each, 50));
     row("the same, p99, ms", at(&mut each, 99));
     row("until the last one has heard, p50, ms", at(&mut last, 50));
@@ -129,7 +129,7 @@ async fn all_begin(
     let (began, before) = (Instant::now(), center.processor_time());
     let streams = Streams::begin(data, followers, known).await;
     row(&format!("{what}, until the last is up to date, ms"), millis(began.elapsed()));
-    let used = center.processor_time() - before;
+    let used = center.processor_time().saturating_sub(before);
     row("  processor of the centre, ms", millis(used));
     streams
 }
