@@ -4,7 +4,7 @@
 //! `cargo bench --bench follow`; with `-- --help` it tells its options. What belongs where:
 //!
 //! * `streams`: the followers, all in this process: streams that take what they are told
-//! * `shared`: processes, and what they use of the machine
+//! * `shared`: processes, and what they use of the machine; the load of other callers
 
 #![expect(
     clippy::unwrap_used,
@@ -24,8 +24,8 @@ use milvus_rbac::rpc::proto::service::*;
 use prost::Message;
 
 use shared::child::Child;
-use shared::load::Connection;
-use shared::server::{self, change};
+use shared::load::{self, Call, Calls, Connection, Load};
+use shared::server::{self, ROOT, change};
 use streams::Streams;
 
 /// What followers cost their centre.
@@ -52,6 +52,9 @@ const ROLE: &str = "role";
 /// How often followers ask whether they are up to date, and for how long that is measured.
 const PING: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(10);
+/// Other callers of the centre.
+const OTHERS: Load = Load { connections: 1, in_flight: 4 };
+const OTHERS_TIME: Duration = Duration::from_secs(2);
 
 fn main() {
     let options = Options::parse();
@@ -73,15 +76,17 @@ async fn measure(options: &Options) {
     fill(&connection, options.grants).await;
     let alone = center.memory();
     row("memory of the centre without followers, MiB", mib(alone));
+    others("without followers", &center, data);
 
     let mut streams = all_begin("all begin at once", &center, data, followers, None).await;
     let with = center.memory();
     row("memory with all of them, MiB", mib(with));
     row("memory for each, KiB", with.saturating_sub(alone) as f64 / followers as f64);
 
+    others("with all of them", &center, data);
     let before = center.processor_time();
     streams.ping_for(PING, IDLE).await;
-    let used = center.processor_time() - before;
+    let used = center.processor_time().saturating_sub(before);
     row("processor of the centre for their pings, %", used.div_duration_f64(IDLE) * 100.0);
 
     let (mut each, mut last) = (Vec::new(), Vec::new());
@@ -95,11 +100,11 @@ async fn measure(options: &Options) {
         last.push(took[took.len() - 1]);
         each.append(&mut took);
     }
-    let used = center.processor_time() - before;
-    row("a revoke asked for, and heard of by a follower, p50, ms", at(&mut each, 0.5));
-    row("the same, p99, ms", at(&mut each, 0.99));
-    row("until the last one has heard, p50, ms", at(&mut last, 0.5));
-    row("the same, p99, ms", at(&mut last, 0.99));
+    let used = center.processor_time().saturating_sub(before);
+    row("a revoke asked for, and heard of by a follower, p50, ms", at(&mut each, 50));
+    row("the same, p99, ms", at(&mut each, 99));
+    row("until the last one has heard, p50, ms", at(&mut last, 50));
+    row("the same, p99, ms", at(&mut last, 99));
     let each = used.as_secs_f64() * 1e6 / (options.revokes * followers) as f64;
     row("processor of the centre for a follower and a revoke, µs", each);
 
@@ -124,9 +129,21 @@ async fn all_begin(
     let (began, before) = (Instant::now(), center.processor_time());
     let streams = Streams::begin(data, followers, known).await;
     row(&format!("{what}, until the last is up to date, ms"), millis(began.elapsed()));
-    let used = center.processor_time() - before;
+    let used = center.processor_time().saturating_sub(before);
     row("  processor of the centre, ms", millis(used));
     streams
+}
+
+/// What others see who ask the centre for something.
+fn others(when: &str, center: &Child, data: SocketAddr) {
+    let request = SelectRoleRequest { role: Some(role()), ..Default::default() };
+    let calls = Calls::from(Call::new("SelectRole", ROOT, &request, 0));
+    let run = || load::run(data, Some(center), &OTHERS, &calls, OTHERS_TIME);
+    let seen = tokio::task::block_in_place(run);
+    row(&format!("SelectRole {when}, 4 under way, per s"), seen.calls_per_second);
+    row("  p50, µs", millis(seen.p50) * 1e3);
+    row("  p99, µs", millis(seen.p99) * 1e3);
+    row("  processor of the centre for each, µs", millis(seen.processor) * 1e3);
 }
 
 fn role() -> RoleEntity {
@@ -176,7 +193,7 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-fn at(figures: &mut [f64], part: f64) -> f64 {
+fn at(figures: &mut [f64], percent: usize) -> f64 {
     figures.sort_by(f64::total_cmp);
-    figures[((figures.len() - 1) as f64 * part) as usize]
+    figures[(figures.len() - 1) * percent / 100]
 }

@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) struct Streams {
     tasks: Vec<JoinHandle<()>>,
     /// When each commit was heard of.
-    heard: mpsc::UnboundedReceiver<Instant>,
+    heard: mpsc::Receiver<Instant>,
     pings: watch::Sender<u64>,
     known: (String, u64),
 }
@@ -35,8 +35,8 @@ impl Streams {
         followers: usize,
         known: Option<(String, u64)>,
     ) -> Self {
-        let (tell, heard) = mpsc::unbounded_channel();
-        let (begun, mut all) = mpsc::unbounded_channel();
+        let (tell, heard) = mpsc::channel(followers);
+        let (begun, mut all) = mpsc::channel(followers);
         let (pings, _) = watch::channel(0);
         let start = known.map(|(store_id, after_revision)| Start { store_id, after_revision });
         let start = start.unwrap_or_default();
@@ -86,8 +86,8 @@ impl Drop for Streams {
 async fn follow(
     center: SocketAddr,
     start: Start,
-    begun: mpsc::UnboundedSender<(String, u64)>,
-    heard: mpsc::UnboundedSender<Instant>,
+    begun: mpsc::Sender<(String, u64)>,
+    heard: mpsc::Sender<Instant>,
     mut pings: watch::Receiver<u64>,
 ) {
     let channel = Endpoint::from_shared(format!("http://{center}")).unwrap();
@@ -119,13 +119,13 @@ async fn follow(
         match answer {
             Answer::Snapshot(snapshot) => known = (snapshot.store_id, snapshot.revision),
             Answer::Commit(commit) if up_to_date => {
-                let _ = heard.send(Instant::now());
+                let _ = heard.send(Instant::now()).await;
                 known.1 = commit.revision;
             }
             Answer::Commit(commit) => known.1 = commit.revision,
             Answer::Pong(_) if !up_to_date => {
                 up_to_date = true;
-                let _ = begun.send(known.clone());
+                let _ = begun.send(known.clone()).await;
             }
             Answer::Pong(_) | Answer::Resumed(_) => {}
         }

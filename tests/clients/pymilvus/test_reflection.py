@@ -9,6 +9,7 @@ import descriptors
 SERVED = {
     "milvus.proto.milvus.MilvusService",
     "milvus.proto.milvus.ClientTelemetryService",
+    "milvus_rbac.v1.AccessService",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
