@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use crate::admin::Admin;
 use crate::clock::Clock;
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, Ends, StoreUrl};
 use crate::engine::{Engine, Health, WriterThread};
 use crate::gate::{self, Center, Credentials, External, Gate, Upstream};
 use crate::listener::Port;
@@ -34,11 +34,11 @@ use crate::rpc::proto::service::client_telemetry_service_server::{
 };
 use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
 use crate::rpc::{Access, Behind, DESCRIPTORS, Service};
-use crate::storage::Store;
 use crate::storage::etcd::EtcdStore;
 use crate::storage::follow::FollowStore;
 use crate::storage::memory::MemoryStore;
 use crate::storage::sled::SledStore;
+use crate::storage::{Store, StoreError, copy};
 use crate::telemetry;
 
 /// How long running calls may take to finish when the process is told to stop.
@@ -166,6 +166,25 @@ pub async fn run(config: Config) -> Result<(), String> {
     if failed { Err("the writer ended by itself".to_owned()) } else { Ok(()) }
 }
 
+/// Copies all records of a store that nobody uses into an empty one. Blocks.
+///
+/// # Errors
+/// A text that says what could not be opened, read or written.
+pub fn copy(Ends { from, to }: Ends) -> Result<(), String> {
+    let open = |url| -> Result<Box<dyn Store>, StoreError> {
+        match url {
+            StoreUrl::Sled(folder) => Ok(Box::new(SledStore::open(&folder)?)),
+            StoreUrl::Etcd(target) => Ok(Box::new(EtcdStore::open(target)?)),
+            StoreUrl::Memory | StoreUrl::Follow(_) => Err(StoreError::ReadOnly),
+        }
+    };
+    let source = open(from).map_err(|e| format!("--from: {e}"))?;
+    let target = open(to).map_err(|e| format!("--to: {e}"))?;
+    let copied = copy::copy(source, target, |done, all| eprintln!("{done} of {all} records"))?;
+    println!("{} records copied and checked, revision {}", copied.records, copied.revision);
+    Ok(())
+}
+
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
     let (url, login) = (config.store.clone(), config.store_login.clone());
     let (rules, max_staleness) = (config.rules.clone(), config.max_staleness);
@@ -184,14 +203,14 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
     };
     let started = beside(move || {
         let store: Box<dyn Store> = match url {
-            StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
-            StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target)?),
-            StoreUrl::Memory => Box::new(MemoryStore::new()?),
             StoreUrl::Follow(center) => {
                 let interval = (max_staleness / STALENESS_CHECKS).min(MAX_STALENESS_CHECK);
                 let login = login.as_ref();
                 Box::new(FollowStore::new(center.as_str(), login, interval, runtime)?)
             }
+            StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
+            StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target)?),
+            StoreUrl::Memory => Box::new(MemoryStore::new()?),
         };
         Engine::start(store, rules, max_staleness)
     });

@@ -35,15 +35,80 @@ pub struct Cli {
 enum Command {
     /// Serve; this is what happens without a command.
     Serve(Box<Flags>),
+    /// What concerns a store while no server uses it.
+    #[command(subcommand)]
+    Store(StoreCommand),
 }
 
-impl Cli {
-    /// The flags, wherever they stand.
-    pub fn into_flags(self) -> Flags {
-        match self.command {
-            Some(Command::Serve(flags)) => *flags,
-            None => self.flags,
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Copy all records into an empty store, and check them there.
+    Copy(CopyFlags),
+}
+
+#[derive(Debug, Args)]
+struct CopyFlags {
+    /// Where the records are: `sled:DIR`, `etcd://H1:2379/ROOT` or `etcds:`.
+    #[arg(long, value_name = "URL")]
+    from: String,
+    /// Where they go: a store without any.
+    #[arg(long, value_name = "URL")]
+    to: String,
+    #[command(flatten)]
+    etcd: etcd::EtcdFlags,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Task {
+    /// Serve.
+    Serve(Box<Config>),
+    /// Copy one store into another.
+    Copy(Box<Ends>),
+}
+
+/// Where records come from, and where they go.
+#[derive(Debug)]
+pub struct Ends {
+    /// The store that is there.
+    pub from: StoreUrl,
+    /// The empty one.
+    pub to: StoreUrl,
+}
+
+impl TryFrom<Cli> for Task {
+    type Error = String;
+
+    fn try_from(cli: Cli) -> Result<Self, String> {
+        match cli.command {
+            Some(Command::Store(StoreCommand::Copy(copy))) => copy.try_into(),
+            Some(Command::Serve(flags)) => Ok(Self::Serve(Box::new((*flags).try_into()?))),
+            None => Ok(Self::Serve(Box::new(cli.flags.try_into()?))),
         }
+    }
+}
+
+impl TryFrom<CopyFlags> for Task {
+    type Error = String;
+
+    fn try_from(flags: CopyFlags) -> Result<Self, String> {
+        let is_etcd = |url: &str| url.starts_with("etcd");
+        let none = etcd::EtcdFlags::default();
+        let store = |flag: &str, url: &str| {
+            // The flags of an etcd are for whichever of the two is one.
+            let etcd = if is_etcd(url) { &flags.etcd } else { &none };
+            match store_url(url, etcd).map_err(|e| e.replacen("--store", flag, 1))? {
+                StoreUrl::Follow(_) | StoreUrl::Memory => {
+                    Err(format!("{flag}: `{url}` is none of sled:DIR, etcd://HOST:PORT/ROOT"))
+                }
+                store => Ok(store),
+            }
+        };
+        if !is_etcd(&flags.from) && !is_etcd(&flags.to) {
+            flags.etcd.refuse()?;
+        }
+        let ends = Ends { from: store("--from", &flags.from)?, to: store("--to", &flags.to)? };
+        Ok(Self::Copy(Box::new(ends)))
     }
 }
 

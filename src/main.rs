@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use milvus_rbac::config::{Cli, Config};
+use milvus_rbac::config::{Cli, Config, Task};
 use milvus_rbac::{app, telemetry};
 
 /// Answers are made of many small texts: a fifth less of the processor's time than with glibc's.
@@ -14,10 +14,15 @@ const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let config = match Config::try_from(Cli::parse().into_flags()) {
-        Ok(config) => config,
+    let outcome = match Task::try_from(Cli::parse()) {
+        Ok(Task::Serve(config)) => return serve(*config),
+        Ok(Task::Copy(ends)) => app::copy(*ends),
         Err(e) => return fail(&e, BAD_USAGE),
     };
+    ended(outcome)
+}
+
+fn serve(config: Config) -> ExitCode {
     if let Err(e) = telemetry::start_logs(config.log_format, &config.log_level) {
         return fail(&e, BAD_USAGE);
     }
@@ -26,6 +31,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(app::run(config)),
         Err(e) => Err(e.to_string()),
     };
+    ended(outcome)
+}
+
+fn ended(outcome: Result<(), String>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(&e, FAILED),

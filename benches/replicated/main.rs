@@ -74,7 +74,7 @@ fn main() {
 fn measure(members: usize, options: &Options) {
     let (_members, endpoints) = etcd::start(members);
     let url = format!("etcd://{}/bench/meta", endpoints.join(","));
-    let (_one, [one, _]) = server::start(&options.server, &["--store", &url]);
+    let (process, [one, _]) = server::start(&options.server, &["--store", &url]);
     let (_other, [other, _]) = server::start(&options.server, &["--store", &url]);
     let time = Duration::from_secs_f64(options.seconds);
     load::on_this_thread(async {
@@ -90,7 +90,7 @@ fn measure(members: usize, options: &Options) {
     let (mut puts, mut many, mut alone) = (vec![], vec![], vec![]);
     for _ in 0..options.rounds {
         puts.push(load::on_this_thread(etcd::puts(&endpoints[0], IN_FLIGHT, time)));
-        many.push(load::run(one, None, &MANY, &calls, time));
+        many.push(load::run(one, Some(&process), &MANY, &calls, time));
         alone.push(load::run(one, None, &ALONE, &calls, time));
     }
     let puts = median(puts);
@@ -98,12 +98,16 @@ fn measure(members: usize, options: &Options) {
     let rate = median(many.iter().map(|f| f.calls_per_second).collect());
     row("  durable grants, 64 in flight, per s; to the puts", rate, Some(rate / puts));
     row("  their p50, ms", median(many.iter().map(|f| millis(f.p50)).collect()), None);
+    row("  their p99, ms", median(many.iter().map(|f| millis(f.p99)).collect()), None);
+    let processor = median(many.iter().map(|f| millis(f.processor) * 1e3).collect());
+    row("  processor time of the instance for each, µs", processor, None);
     let rate = median(alone.iter().map(|f| f.calls_per_second).collect());
     row("  durable grants, one after the other, per s", rate, None);
     let mut delays = load::on_this_thread(delays(one, other));
     delays.sort_unstable();
     row("  from the acknowledgement to force elsewhere, p50, ms", millis(delays[TIMED / 2]), None);
     row("  p99, ms", millis(delays[TIMED * 99 / 100]), None);
+    row("  resident memory of the instance, MiB", process.memory() as f64 / 1024.0, None);
 }
 
 /// How long after a grant or revoke is acknowledged by `one` it is in force at `other`.

@@ -95,14 +95,20 @@ fn warn_of_default() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Task;
+    use crate::engine::MAX_STALENESS;
     use crate::model::command::Rules;
     use crate::storage::memory::MemoryStore;
 
     #[tokio::test]
     async fn a_default_password_is_found_after_a_storm_of_logins_and_no_other() {
         for (password, is_default) in [(DEFAULT_PASSWORD, true), (b"another one", false)] {
-            let (engine, _writer) =
-                Engine::start(Box::new(MemoryStore::new().unwrap()), Rules::default()).unwrap();
+            let (engine, _writer) = Engine::start(
+                Box::new(MemoryStore::new().unwrap()),
+                Rules::default(),
+                MAX_STALENESS,
+            )
+            .unwrap();
             let passwords = Passwords::new(4).unwrap();
             seed(&engine, &passwords, &Clock::default(), password).await.unwrap();
             // More than may wait; those who are refused ask again until they are heard.
@@ -123,8 +129,8 @@ mod tests {
     #[test]
     fn the_default_hash_is_of_the_default_password_at_the_default_cost() {
         assert!(bcrypt::verify(DEFAULT_PASSWORD, DEFAULT_HASH).unwrap());
-        let flags = <crate::config::Cli as clap::Parser>::parse_from(["milvus-rbac"]).into_flags();
-        let config = crate::config::Config::try_from(flags).unwrap();
+        let cli = <crate::config::Cli as clap::Parser>::parse_from(["milvus-rbac"]);
+        let Task::Serve(config) = cli.try_into().unwrap() else { panic!("it serves") };
         assert_eq!(config.bcrypt_cost, DEFAULT_HASH_COST);
         let cost: bcrypt::HashParts = DEFAULT_HASH.parse().unwrap();
         assert_eq!(cost.get_cost(), DEFAULT_HASH_COST);

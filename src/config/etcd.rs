@@ -14,7 +14,7 @@ const MAX_TXN_OPS: usize = 128;
 const FEWEST_TXN_OPS: usize = 16;
 
 /// The flags of a store in an etcd.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct EtcdFlags {
     /// Holds `user:password` for etcd. This and the other files are read with each connection.
     #[arg(long, env = "MILVUS_RBAC_ETCD_USER_FILE", value_name = "FILE")]

@@ -8,6 +8,7 @@ pub mod codec;
 mod codec_fuzz;
 #[cfg(test)]
 mod conformance;
+pub mod copy;
 pub mod etcd;
 pub mod follow;
 pub mod memory;

@@ -97,7 +97,7 @@ impl Chunk {
 }
 
 /// The changes that lead from nothing to a state.
-fn everything(state: &State) -> impl Iterator<Item = Change> {
+pub fn everything(state: &State) -> impl Iterator<Item = Change> {
     let users = state.users.iter().map(|(name, user)| Change::PutUser {
         name: name.clone(),
         password_hash: user.password_hash.clone(),

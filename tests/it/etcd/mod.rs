@@ -2,6 +2,7 @@
 
 mod access;
 mod cluster;
+mod copied;
 mod proxy;
 mod server;
 mod watch;

@@ -1,0 +1,138 @@
+//! All records of one store into another.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::records::everything;
+use super::{Batch, News, Revision, Store, StoreError, random_id};
+use crate::model::state::{Change, State};
+
+/// Records that are written at once, where the store takes so many.
+const AT_ONCE: usize = 10_000;
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_secs(1);
+/// How long a store may take to tell of a commit.
+const HEARING: Duration = Duration::from_secs(10);
+const NEWS: usize = 1024;
+
+/// What was copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copied {
+    /// How many records.
+    pub records: usize,
+    /// The revision of the copy: that of the original, or one more for each commit where those were
+    /// more.
+    pub revision: Revision,
+}
+
+/// Copies everything from `source` to `target`, which must be empty, and reads it again there.
+/// `progress` is told from time to time how many records of how many are written.
+///
+/// # Errors
+/// A text: the target is not empty, something cannot be read or written, or the copy is not the same.
+pub fn copy(
+    mut source: Box<dyn Store>,
+    mut target: Box<dyn Store>,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Copied, String> {
+    let original = source.load().map_err(|e| format!("the source cannot be read: {e}"))?;
+    let there = target.load().map_err(|e| format!("the target cannot be read: {e}"))?;
+    if there.revision != 0 || there.state != State::default() {
+        return Err(format!(
+            "the target is not empty: it is at revision {}, with {} users and {} roles; nothing was \
+             changed",
+            there.revision,
+            there.state.users.len(),
+            there.state.roles.len()
+        ));
+    }
+    let records: Vec<Change> = everything(&original.state).collect();
+    let all = records.len();
+    let mut writer = Writer::new(target, original.revision).map_err(|e| e.to_string())?;
+    let mut told = Instant::now();
+    while writer.done < all {
+        writer.write(&records).map_err(|e| {
+            let done = writer.done;
+            format!(
+                "{done} of {all} records were copied, then: {e}; empty the target and begin anew"
+            )
+        })?;
+        if told.elapsed() >= PROGRESS {
+            told = Instant::now();
+            progress(writer.done, all);
+        }
+    }
+    let Writer { mut target, .. } = writer;
+    let copied = target.load().map_err(|e| format!("the copy cannot be read: {e}"))?;
+    if copied.state != original.state {
+        return Err("the copy is not the same as the original; empty the target".to_owned());
+    }
+    source.close().and(target.close()).map_err(|e| e.to_string())?;
+    Ok(Copied { records: all, revision: copied.revision })
+}
+
+struct Writer {
+    target: Box<dyn Store>,
+    /// What it tells, where others can write to it too.
+    news: Option<Receiver<News>>,
+    at: Revision,
+    /// The revision to end with, if it is not reached before.
+    last: Revision,
+    done: usize,
+    at_once: usize,
+}
+
+impl Writer {
+    fn new(mut target: Box<dyn Store>, last: Revision) -> Result<Self, StoreError> {
+        let (tell, news) = sync_channel(NEWS);
+        let watched = target.watch(Box::new(move |some| {
+            // Nobody listens any more once everything is written.
+            let _ = tell.send(some);
+        }))?;
+        let news = watched.then_some(news);
+        Ok(Self { target, news, at: 0, last, done: 0, at_once: AT_ONCE })
+    }
+
+    /// Writes the next records, fewer where the store takes no more.
+    fn write(&mut self, records: &[Change]) -> Result<(), StoreError> {
+        let rest = records.get(self.done..).unwrap_or_default();
+        let some = rest.get(..self.at_once).unwrap_or(rest);
+        let next = self.at + 1;
+        let revision = if some.len() == rest.len() { self.last.max(next) } else { next };
+        let changes = some.to_vec();
+        let batch = Batch { expected: self.at, revision, id: random_id()?, changes };
+        match self.target.commit(&batch) {
+            Err(StoreError::TooLarge) if some.len() > 1 => {
+                self.at_once = some.len() / 2;
+                Ok(())
+            }
+            Err(e) => Err(e),
+            Ok(()) => {
+                self.hear_of(revision)?;
+                self.at = revision;
+                self.done += some.len();
+                Ok(())
+            }
+        }
+    }
+
+    /// A store that is watched goes on from what it has told.
+    fn hear_of(&self, revision: Revision) -> Result<(), StoreError> {
+        let Some(news) = &self.news else { return Ok(()) };
+        let until = Instant::now() + HEARING;
+        loop {
+            match news.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(News::Committed { revision: reached, .. }) if reached >= revision => {
+                    return Ok(());
+                }
+                Ok(News::Committed { .. } | News::UpToDate(_)) => {}
+                Ok(News::Lost(e)) => return Err(e),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return Err(StoreError::Unknown(format!(
+                        "revision {revision} was not told of"
+                    )));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Stores that move, as a user moves them.
+
+use milvus_rbac::rpc::proto::service::*;
+use tempfile::TempDir;
+
+use super::server::Etcd;
+use crate::support::{Server, command, revision, sled_url};
+
+/// `milvus-rbac store copy`; whether it succeeded, and what it said.
+fn copy(from: &str, to: &str) -> (bool, String) {
+    let mut copy = std::process::Command::new(env!("CARGO_BIN_EXE_milvus-rbac"));
+    let told = copy.args(["store", "copy", "--from", from, "--to", to]).output().unwrap();
+    let text = [told.stdout, told.stderr].concat();
+    (told.status.success(), String::from_utf8(text).unwrap())
+}
+
+async fn filled(server: &Server) -> u64 {
+    let mut root = server.root().await;
+    let mut reached = 0;
+    for number in 0..150 {
+        let name = format!("r{number}");
+        let entity = RoleEntity { name, ..Default::default() };
+        let request = CreateRoleRequest { entity: Some(entity), ..Default::default() };
+        let answer = root.create_role(request).await.unwrap();
+        assert_eq!(answer.get_ref().code, 0, "{answer:?}");
+        reached = revision(&answer);
+    }
+    reached
+}
+
+async fn shown(server: &Server) -> (String, u64) {
+    let mut root = server.root().await;
+    let roles = root.select_role(SelectRoleRequest::default()).await.unwrap();
+    let at = revision(&roles);
+    let entity = GrantEntity {
+        role: Some(RoleEntity { name: "public".to_owned(), ..Default::default() }),
+        ..Default::default()
+    };
+    let request = SelectGrantRequest { entity: Some(entity), ..Default::default() };
+    let grants = root.select_grant(request).await.unwrap();
+    (format!("{:?} {:?}", roles.get_ref(), grants.get_ref()), at)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_moves_to_etcd_and_back() {
+    let (etcd, folders) = (Etcd::shared(), TempDir::new().unwrap());
+    let first = sled_url(&folders.path().join("first"));
+    let second = sled_url(&folders.path().join("second"));
+    let there = format!("etcd://{}/copied/meta", etcd.address());
+    let flags = ["--max-roles", "0"];
+    let server = Server::run(command(&first).args(flags));
+    let reached = filled(&server).await;
+    let before = shown(&server).await;
+    let (moved, told) = copy(&first, &there);
+    assert!(!moved && told.contains("in use"), "{told}");
+    assert!(server.stop().success());
+
+    let (moved, told) = copy(&first, &there);
+    assert!(moved && told.contains(&format!("revision {reached}")), "{told}");
+    let (moved, told) = copy(&first, &there);
+    assert!(!moved && told.contains("the target is not empty"), "{told}");
+    let server = Server::run(command(&there).args(flags));
+    assert_eq!(shown(&server).await, before);
+    assert!(server.stop().success());
+
+    let (moved, told) = copy(&there, &second);
+    assert!(moved, "{told}");
+    let server = Server::run(command(&second).args(flags));
+    assert_eq!(shown(&server).await, before);
+
+    for (from, to, text) in [
+        ("memory:", "sled:x", "--from: `memory:`"),
+        ("sled:x", "follow://127.0.0.1:1", "--to: `follow://127.0.0.1:1`"),
+        ("sled:x", "etcd://", "--to: "),
+    ] {
+        let (moved, told) = copy(from, to);
+        assert!(!moved && told.contains(text), "{told}");
+    }
+}
