@@ -173,8 +173,8 @@ impl Writer {
                 }
             }
             kept.count_turn();
-            if self.head.is_none() {
-                // It is tried again whether somebody asks for something or not.
+            if requests.is_empty() && self.head.is_none() {
+                // It is tried again even if nobody asks for something.
                 let _ = self.head();
             }
             self.catch_up();

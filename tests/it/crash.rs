@@ -53,7 +53,16 @@ pub(crate) async fn write(mut client: Client, writer: String, told: Arc<Mutex<To
             let entity = Some(RoleEntity { name: name.clone(), ..Default::default() });
             client.create_role(CreateRoleRequest { entity, base: None }).await
         };
-        let Ok(response) = answer else { return };
+        let response = match answer {
+            Ok(response) => response,
+            // Nothing is decided for now, so nothing was done.
+            Err(refused) if refused.message().contains("not been heard of") => {
+                told.lock().unwrap().refused.insert(name);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+            Err(_) => return,
+        };
         let mut told = told.lock().unwrap();
         if response.get_ref().code == 0 {
             let before = told.revisions.insert(revision(&response), name.clone());

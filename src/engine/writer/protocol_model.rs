@@ -8,6 +8,7 @@
 //! clocks that run at different speeds, and a question that is paused between the look at the clock
 //! and its answer (it began before the revoke was acknowledged, and may be answered as then).
 
+mod parts;
 mod properties;
 mod world;
 
@@ -15,8 +16,8 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
+use parts::{Protocol, Safeguard};
 use properties::*;
-use world::{Protocol, Safeguard};
 
 /// Environment variable: checks larger scopes, for many minutes.
 const LARGER: &str = "MILVUS_RBAC_MODEL_LARGER";

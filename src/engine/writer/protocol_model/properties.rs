@@ -2,7 +2,7 @@
 
 use stateright::Property;
 
-use super::world::{Call, MAX_STALENESS, Protocol, Safeguard, Told, Work, World};
+use super::parts::{Batch, Call, MAX_STALENESS, Protocol, Safeguard, Told, Work, World};
 
 pub(super) const ACKNOWLEDGED_ONCE: &str = "what was acknowledged is in the log once";
 pub(super) const REFUSED_NEVER: &str = "what was refused is never in the log";
@@ -124,7 +124,7 @@ fn acknowledged(world: &World) -> impl Iterator<Item = (usize, &Call, Acknowledg
     })
 }
 
-fn commits(world: &World, call: usize) -> impl Iterator<Item = &super::world::Batch> {
+fn commits(world: &World, call: usize) -> impl Iterator<Item = &Batch> {
     world.log.iter().filter(move |batch| usize::from(batch.call) == call && !batch.fence)
 }
 
