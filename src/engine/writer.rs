@@ -198,6 +198,7 @@ impl Writer {
             if queued.is_empty() {
                 return;
             }
+            self.catch_up();
             let head = match self.head() {
                 Ok(head) => head,
                 Err(e) => return answer_all(&mut queued, &not_stored(&e)),

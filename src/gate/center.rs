@@ -46,7 +46,8 @@ impl Center {
         deadline: Option<Instant>,
         message: Vec<Bytes>,
     ) -> Result<Response, Status> {
-        let until = deadline.unwrap_or_else(|| Instant::now() + ANSWER);
+        let limit = Instant::now() + ANSWER;
+        let until = deadline.map_or(limit, |deadline| deadline.min(limit));
         // It is read here, so it must not come compressed.
         parts.headers.remove("grpc-accept-encoding");
         let content = Content::Whole(message);

@@ -128,7 +128,7 @@ impl Gate {
     /// The login no longer holds, or the privilege is gone.
     pub async fn uphold(&self, identity: &Identity, path: &str) -> Result<(), Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
-        let snapshot = self.engine.snapshot();
+        let snapshot = self.current()?;
         identity.check(&snapshot.state)?;
         let Access::Privileged(requirement) = &method.access else {
             return self.admit(identity, "", path, &[]).await.map(|_| ());

@@ -27,6 +27,8 @@ const QUEUE: usize = 2;
 const START: Duration = Duration::from_secs(10);
 const TAKE: Duration = Duration::from_secs(30);
 const PING: Duration = Duration::from_secs(60);
+/// The longest id of a store that a follower may name.
+const MAX_STORE_ID: usize = 64;
 
 /// Tells followers.
 #[derive(Debug)]
@@ -109,6 +111,7 @@ impl Telling {
                         records: records.clone(),
                         last: index + 1 == everything.chunks.len(),
                     };
+                    self.uphold(&mut upheld).await?;
                     self.answer(Answer::Snapshot(snapshot)).await?;
                 }
             }
@@ -118,10 +121,11 @@ impl Telling {
         loop {
             // INVARIANT: whoever may not follow any more is told nothing that came after. Defended
             // by `tests/it/follow/refused.rs`.
-            self.uphold(&mut upheld).await?;
             let next = follower.take().map_err(|Forgotten| {
                 status::unavailable("more has changed than is remembered, begin again".to_owned())
             })?;
+            // After it was taken: what can be taken has been published.
+            self.uphold(&mut upheld).await?;
             if let Some(commit) = next {
                 let (revision, records) = (commit.revision, commit.records);
                 self.answer(Answer::Commit(Commit { revision, records })).await?;
@@ -167,7 +171,7 @@ impl Telling {
         let first = tokio::time::timeout(START, self.requests.message()).await;
         let first = first.map_err(|_| status::too_late("nothing was asked for".to_owned()))??;
         match first.and_then(|first| first.request) {
-            Some(Asked::Start(start)) => Ok(start),
+            Some(Asked::Start(start)) if start.store_id.len() <= MAX_STORE_ID => Ok(start),
             _ => Err(status::malformed(&"it does not begin with `start`")),
         }
     }

@@ -36,6 +36,9 @@ pub fn copy(
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Copied, String> {
     let original = source.load().map_err(|e| format!("the source cannot be read: {e}"))?;
+    if original.state == State::default() {
+        return Err("the source holds nothing; nothing was copied".to_owned());
+    }
     let there = target.load().map_err(|e| format!("the target cannot be read: {e}"))?;
     if there.revision != 0 || there.state != State::default() {
         return Err(format!(

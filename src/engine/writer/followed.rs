@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::WeakSender;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{Message, Writer};
 use crate::engine::{Health, Snapshot};
@@ -204,7 +204,8 @@ impl Writer {
         batch: &Batch,
         failure: StoreError,
     ) -> Result<(), StoreError> {
-        if failure == StoreError::Conflict {
+        // Then it is known.
+        if matches!(failure, StoreError::Conflict | StoreError::Unavailable(_)) {
             return Err(failure);
         }
         warn!(error = %failure, "a commit failed; finding out whether it happened");
@@ -218,12 +219,20 @@ impl Writer {
             if Instant::now() >= until {
                 return Err(StoreError::Unknown(e.to_string()));
             }
+            // What is told meanwhile is decided on meanwhile.
+            self.catch_up();
             thread::sleep(PAUSE);
         }
         self.hear_of(revision)?;
         match self.followed.was_committed(batch) {
-            Some(true) => Ok(()),
-            Some(false) => Err(StoreError::Unavailable(failure.to_string())),
+            Some(true) => {
+                info!(revision = batch.revision, "the commit had happened");
+                Ok(())
+            }
+            Some(false) => {
+                info!(revision = batch.revision, "the commit had not happened, and never will");
+                Err(StoreError::Unavailable(failure.to_string()))
+            }
             None => Err(StoreError::Unknown(failure.to_string())),
         }
     }

@@ -151,7 +151,11 @@ impl Copy {
                     ..RangeRequest::default()
                 };
                 let page = client.range(page).await?;
-                copy.at = copy.at.max(page.header.map_or(0, |header| header.revision));
+                // INVARIANT: all pages show one moment, the first page's. The others tell the newest
+                // revision too, which is another one by then. Defended by `tests/it/etcd/watch.rs`.
+                if copy.at == 0 {
+                    copy.at = page.header.map_or(0, |header| header.revision);
+                }
                 let last = page.kvs.last().map(|last| [&*last.key, &[0]].concat());
                 page.kvs.iter().for_each(|kv| copy.put(kv));
                 match last {

@@ -153,9 +153,15 @@ impl Follower {
                 }
                 found = resolved(&mut asking) => {
                     asking = None;
-                    let (at, found): (Instant, RangeResponse) = found?;
+                    let (known, at, found): (i64, Instant, RangeResponse) = found?;
                     let head = found.kvs.first().map_or(0, |kv| kv.mod_revision);
                     let newest = found.header.map_or(0, |header| header.revision);
+                    // A watch would wait for what is known to come again, and pass over the rest.
+                    if newest < known {
+                        return Err(End::Lost(StoreError::Damaged(format!(
+                            "etcd has gone back: it was at {known}, and is at {newest}"
+                        ))));
+                    }
                     proof = Proof::Asked { at, newest, head };
                     ask_progress(&asks);
                 }
@@ -167,9 +173,10 @@ impl Follower {
                     match proof {
                         Proof::None if asking.is_none() => {
                             let (connection, head) = (connection.clone(), self.place.head());
+                            let known = self.copy.lock().at;
                             asking = Some(Box::pin(async move {
                                 let at = Instant::now();
-                                connection.range(head).await.map(|found| (at, found))
+                                connection.range(head).await.map(|found| (known, at, found))
                             }));
                         }
                         Proof::None => {}

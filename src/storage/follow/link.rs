@@ -256,7 +256,7 @@ impl Link {
                     revision = commit.revision;
                 }
                 Answer::Pong(pong) => {
-                    let as_of = self.up_to_date(&pong);
+                    let as_of = Some(self.up_to_date(&pong).ok_or_else(contradictory)?);
                     return Ok((Loaded { state, revision, batch: None, as_of }, store_id));
                 }
                 Answer::Snapshot(_) | Answer::Resumed(_) => return Err(contradictory()),

@@ -68,6 +68,9 @@ async fn a_store_moves_to_etcd_and_back() {
     let server = Server::run(command(&second).args(flags));
     assert_eq!(shown(&server).await, before);
 
+    let nothing = format!("etcd://{}/nothing/meta", etcd.address());
+    let (moved, told) = copy(&nothing, &sled_url(&folders.path().join("third")));
+    assert!(!moved && told.contains("the source holds nothing"), "{told}");
     for (from, to, text) in [
         ("memory:", "sled:x", "--from: `memory:`"),
         ("sled:x", "follow://127.0.0.1:1", "--to: `follow://127.0.0.1:1`"),

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use milvus_rbac::model::state::Change;
+use milvus_rbac::model::state::{Change, Database};
 use milvus_rbac::storage::{BatchId, News, Revision, Store as _};
 
 use super::server::Etcd;
@@ -153,4 +153,53 @@ fn a_watch_ends_with_the_next_load() {
     // The thread lets go of what it told.
     while told.0.recv_timeout(until - Instant::now()).is_ok() {}
     assert!(Instant::now() < until);
+}
+
+/// Page by page, while somebody else goes on.
+#[test]
+fn what_is_committed_while_a_store_is_read_is_read_or_told() {
+    const FILLED: u64 = 30;
+    let etcd = Etcd::shared();
+    let mut author = open(&etcd, "reading");
+    author.load().unwrap();
+    for filled in 0..FILLED {
+        let database = |id: u64| Database { id, created: 1, properties: [].into() };
+        let put = |id: u64| Change::PutDatabase {
+            name: format!("d{filled}_{id}").into(),
+            database: database(filled * 100 + id),
+        };
+        author.commit(&batch(filled, u128::from(filled), (0..100).map(put).collect())).unwrap();
+    }
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let author = scope.spawn(|| {
+            let mut at = FILLED;
+            while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                let changes = vec![role(&format!("r{at}"))];
+                author.commit(&batch(at, u128::from(at), changes)).unwrap();
+                at += 1;
+            }
+        });
+        for _ in 0..10 {
+            let mut reader = open(&etcd, "reading");
+            let loaded = reader.load().unwrap();
+            let (tell, told) = std::sync::mpsc::channel();
+            reader.watch(Box::new(move |news| drop(tell.send(news)))).unwrap();
+            let (mut state, mut revision) = (loaded.state, loaded.revision);
+            let goal = revision + 3;
+            while revision < goal {
+                match told.recv_timeout(LIMIT).unwrap() {
+                    News::Committed { revision: reached, changes, .. } => {
+                        changes.iter().for_each(|change| state.apply(change).unwrap());
+                        revision = reached;
+                    }
+                    News::UpToDate(_) => {}
+                    News::Lost(e) => panic!("{e}"),
+                }
+                assert_eq!(u64::try_from(state.roles.len()).unwrap(), revision - FILLED);
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        author.join().unwrap();
+    });
 }
