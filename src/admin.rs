@@ -39,18 +39,21 @@ impl Admin {
     }
 }
 
+const BEHIND: Option<&str> =
+    Some("what others change in the store is not heard of: nothing is decided");
+
 async fn readiness(State(admin): State<Admin>) -> Response {
     let problem = match admin.engine.health() {
         _ if *admin.stopping.borrow() => Some("stopping"),
+        // The keeper looks from time to time alone.
+        Health::Healthy if admin.engine.current().is_err() => BEHIND,
         Health::Healthy if !upstream_ready(&admin) => {
             Some("the upstream Milvus does not answer; users, roles and grants are served")
         }
         Health::Healthy => None,
         Health::StoreFailed => Some("the store failed: changes are refused, reads go on"),
         Health::StoreSilent => Some("the store does not answer: changes may fail, reads go on"),
-        Health::Behind => {
-            Some("what others change in the store is not heard of: nothing is decided")
-        }
+        Health::Behind => BEHIND,
         Health::Stopped => Some("stopped"),
     };
     let note = match admin.gate {
