@@ -114,3 +114,15 @@ impl Drop for Counted {
         self.0.decrement(1.0);
     }
 }
+
+/// An error with its causes, as logs tell it.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -20,6 +20,7 @@ use tracing::debug;
 
 use super::answering::Answers;
 use super::gather::Gather;
+use crate::telemetry::with_causes;
 
 /// Connections to the upstream.
 const CONNECTIONS: usize = 4;
@@ -81,7 +82,7 @@ impl Connections {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
         let slot = self.slots.get(turn).ok_or_else(|| "there is no connection".to_owned())?;
         let Way { mut sender, answers } = slot.way(&self.authority).await?;
-        let broken = |e: h2::Error| super::forward::with_causes(&e);
+        let broken = |e: h2::Error| with_causes(&e);
         let (answer, mut sending) = sender.send_request(request, false).map_err(broken)?;
         match content {
             Content::Whole(pieces) => {
@@ -124,7 +125,7 @@ impl Slot {
         match connected {
             Ok(way) => {
                 *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(way.clone());
-                way.ready().await.map_err(|e| super::forward::with_causes(&e))
+                way.ready().await.map_err(|e| with_causes(&e))
             }
             Err(why) => {
                 *last_failure = Some((Instant::now(), why.clone()));
@@ -154,7 +155,7 @@ async fn connect(authority: &Authority) -> Result<Way, String> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .handshake(Gather::new(stream))
         .await
-        .map_err(|e| super::forward::with_causes(&e))?;
+        .map_err(|e| with_causes(&e))?;
     let pings = connection.ping_pong();
     let answers = Arc::new(Answers::default());
     tokio::spawn(drive(connection, pings, answers.clone()));

@@ -307,14 +307,3 @@ impl Answer {
 fn database_header(name: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(name).ok().filter(|name| !name.is_empty())
 }
-
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

@@ -35,7 +35,6 @@ pub use self::center::Center;
 pub use self::decide::Purpose;
 pub use self::external::External;
 pub use self::fate::{Fate, until_done};
-pub(crate) use self::forward::with_causes;
 pub use self::forward::{Credentials, OF_CLIENT, OF_CONNECTION, Upstream};
 pub use self::guard::guard;
 pub use self::identity::{Identity, Login};

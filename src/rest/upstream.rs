@@ -15,8 +15,9 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 use tracing::warn;
 
-use crate::gate::{Credentials, OF_CLIENT, OF_CONNECTION, with_causes};
+use crate::gate::{Credentials, OF_CLIENT, OF_CONNECTION};
 use crate::rpc::status;
+use crate::telemetry::with_causes;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);

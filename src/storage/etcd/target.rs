@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
+use crate::storage::Login;
+
 /// An etcd, and the place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -27,12 +29,6 @@ pub struct TlsFiles {
     pub ca: PathBuf,
     /// Our certificate and its key.
     pub own: Option<(PathBuf, PathBuf)>,
-}
-
-/// A user and a password.
-pub(super) struct Login {
-    pub(super) user: String,
-    pub(super) password: String,
 }
 
 impl Target {

@@ -20,6 +20,7 @@ use crate::rpc::proto::access::watch_changes_request::Request as Asked;
 use crate::rpc::proto::access::watch_changes_response::Answer;
 use crate::rpc::proto::access::{Pong, Snapshot, Start, WatchChangesRequest, WatchChangesResponse};
 use crate::storage::{Loaded, Login, Revision, StoreError, records};
+use crate::telemetry::with_causes;
 
 /// How long connecting may take, and the first answer.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -127,7 +128,7 @@ impl Center {
         let connected = timeout(CONNECT, endpoint.connect()).await;
         let channel = connected
             .map_err(|_| unreachable(&"connecting takes too long"))?
-            .map_err(|e| unreachable(&causes(&e)))?;
+            .map_err(|e| unreachable(&with_causes(&e)))?;
         let (requests, queue) = mpsc::channel(QUEUE);
         let mut request = Request::new(ReceiverStream::new(queue));
         if let Some(login) = &self.login {
@@ -267,14 +268,4 @@ impl Link {
 
 fn unavailable(why: &str) -> StoreError {
     StoreError::Unavailable(why.to_owned())
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
