@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
-use crate::engine::{Engine, Health, WriterThread};
+use crate::engine::{Engine, Health, Sharing, WriterThread};
 use crate::gate::{self, External, Gate, Upstream};
 use crate::listener::Port;
 use crate::passwords::Passwords;
@@ -143,7 +143,7 @@ pub async fn run(config: Config) -> Result<(), String> {
 
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
     let (url, rules) = (config.store.clone(), config.rules.clone());
-    let max_staleness = config.max_staleness;
+    let sharing = config.sharing;
     let (patience, what, way_on) = match &config.store {
         StoreUrl::Sled(folder) => (
             SledStore::patience(folder),
@@ -154,7 +154,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
         StoreUrl::Etcd(target) => (ETCD_PATIENCE, target.endpoints.join(","), ""),
         StoreUrl::Memory => (GRACE, "memory".to_owned(), ""),
     };
-    let started = beside(move || Engine::start(open(url)?, rules, max_staleness));
+    let started = beside(move || Engine::start(open(url, sharing)?, rules, sharing));
     let started = tokio::time::timeout(patience, started).await.map_err(|_| {
         format!(
             "the store is unavailable: {what} was not open after {} s{way_on}",
@@ -172,10 +172,10 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
     told.await.map_err(|_| "the store's thread panicked; its message is above".to_owned())
 }
 
-fn open(url: StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+fn open(url: StoreUrl, sharing: Sharing) -> Result<Box<dyn Store>, StoreError> {
     Ok(match url {
         StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
-        StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target)?),
+        StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target, sharing.max_staleness)?),
         StoreUrl::Memory => Box::new(MemoryStore::new()?),
     })
 }

@@ -23,7 +23,15 @@ use crate::telemetry;
 /// Commands that share a commit at most.
 const GROUP: usize = 1024;
 
-type Answer = Result<Revision, Error>;
+type Answer = Result<Done, Error>;
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done {
+    pub(super) revision: Revision,
+    /// Whether it is acknowledged only when it is in force everywhere.
+    pub(super) strict: bool,
+}
 
 pub(super) enum Message {
     Request(Box<Request>),
@@ -60,6 +68,10 @@ struct Group {
     state: State,
     revision: Revision,
     changes: Vec<Change>,
+    /// Whether what takes something away is to be in force everywhere.
+    strict_revokes: bool,
+    /// Whether there is such a command among them.
+    strict: bool,
     planned: Vec<Planned>,
 }
 
@@ -114,6 +126,7 @@ impl Writer {
     fn publish(&mut self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
         let past = self.published.publish(snapshot.clone());
+        self.store.in_force(snapshot.revision);
         self.head = Some(snapshot);
         // INVARIANT: nobody who decides lets go of the last hold on a past state, which takes long
         // where much of it is gone since. Defended by `tests/it/engine.rs`.
@@ -147,6 +160,9 @@ impl Writer {
                 Some(_) => Health::Healthy,
             });
         }
+        if self.followed.is_on() {
+            self.published.expire();
+        }
         self.store.close()
     }
 
@@ -164,7 +180,9 @@ impl Writer {
                 Err(e) => return answer_all(&mut queued, &not_stored(&e)),
             };
             let commands = queued.iter().take(self.group).map(|request| &request.command);
-            let mut group = Group::plan(&head, commands, &self.rules, &mut self.names);
+            let strict = self.published.sharing.strict_revokes && self.followed.is_on();
+            let mut group = Group::new(&head, strict);
+            group.plan(commands, &self.rules, &mut self.names);
             let failure = match self.commit(&head, &mut group) {
                 Ok(()) => {
                     self.group = self.group.saturating_mul(2).min(GROUP);
@@ -199,7 +217,7 @@ impl Writer {
     }
 
     fn commit(&mut self, head: &Snapshot, group: &mut Group) -> Result<(), StoreError> {
-        if group.changes.is_empty() {
+        if group.revision == head.revision {
             return Ok(());
         }
         let batch = Batch {
@@ -207,6 +225,7 @@ impl Writer {
             revision: group.revision,
             id: random_id()?,
             changes: std::mem::take(&mut group.changes),
+            strict: group.strict,
         };
         match self.store.commit(&batch) {
             Ok(()) => {}
@@ -245,35 +264,43 @@ impl Writer {
 }
 
 impl Group {
-    /// Plans each command against the state that the ones before it lead to.
-    fn plan<'c>(
-        head: &Snapshot,
-        commands: impl Iterator<Item = &'c Command>,
-        rules: &Rules,
-        names: &mut Names,
-    ) -> Self {
-        let mut group = Self {
+    fn new(head: &Snapshot, strict_revokes: bool) -> Self {
+        Self {
             state: head.state.clone(),
             revision: head.revision,
             changes: Vec::new(),
+            strict_revokes,
+            strict: false,
             planned: Vec::new(),
-        };
-        for command in commands {
-            let answer = group.add(command, rules, names);
-            let rests_on_group = group.revision > head.revision;
-            group.planned.push(Planned { answer, rests_on_group });
         }
-        group
+    }
+
+    /// Plans each command against the state that the ones before it lead to.
+    fn plan<'c>(
+        &mut self,
+        commands: impl Iterator<Item = &'c Command>,
+        rules: &Rules,
+        names: &mut Names,
+    ) {
+        let before = self.revision;
+        for command in commands {
+            let answer = self.add(command, rules, names);
+            let rests_on_group = self.revision > before;
+            self.planned.push(Planned { answer, rests_on_group });
+        }
     }
 
     fn add(&mut self, command: &Command, rules: &Rules, names: &mut Names) -> Answer {
         let mut changes = command.plan(&self.state, rules)?;
-        if changes.is_empty() {
-            return Ok(self.revision);
+        // What is gone here already need not be so elsewhere: a commit that changes nothing tells.
+        let mut strict = self.strict_revokes && command.takes_away();
+        if changes.is_empty() && !strict {
+            return Ok(Done { revision: self.revision, strict });
         }
         let mut next = self.state.clone();
         for change in &mut changes {
             names.share_in(change);
+            strict |= self.strict_revokes && next.loses_by(change);
             next.apply(change).map_err(|e| {
                 error!(error = %e, "a command led to changes that do not fit the state");
                 not_stored(&StoreError::Unavailable(String::new()))
@@ -282,7 +309,8 @@ impl Group {
         self.state = next;
         self.changes.extend(changes);
         self.revision += 1;
-        Ok(self.revision)
+        self.strict |= strict;
+        Ok(Done { revision: self.revision, strict })
     }
 }
 

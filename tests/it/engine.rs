@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use milvus_rbac::engine::{Engine, Health, MAX_STALENESS, WriterThread};
+use milvus_rbac::engine::{Engine, Health, Sharing, WriterThread};
 use milvus_rbac::model::command::{Command, Rules};
 use milvus_rbac::model::error::{Error, ErrorKind};
 use milvus_rbac::storage::memory::MemoryStore;
@@ -101,7 +101,7 @@ impl Store for Faulty {
 
 pub(crate) fn start(store: &Faulty) -> (Engine, WriterThread) {
     let rules = Rules { max_roles: 0, ..Rules::default() };
-    Engine::start(Box::new(store.clone()), rules, MAX_STALENESS).unwrap()
+    Engine::start(Box::new(store.clone()), rules, Sharing::default()).unwrap()
 }
 
 fn create(role: &str) -> Command {

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use milvus_rbac::engine::{Engine, Health, MAX_STALENESS, WriterThread};
-use milvus_rbac::model::command::Rules;
+use milvus_rbac::engine::{Engine, Health, Sharing, WriterThread};
+use milvus_rbac::model::command::{Command, MemberOperation, Rules};
 use milvus_rbac::model::error::ErrorKind;
-use milvus_rbac::model::state::{Change, State};
+use milvus_rbac::model::state::{Change, Name, State};
 use milvus_rbac::storage::{Batch, BatchId, Loaded, News, Revision, Store, StoreError};
 
 use super::{create, has, kind};
@@ -32,6 +32,9 @@ struct Center {
     state: State,
     revision: Revision,
     batch: Option<BatchId>,
+    /// The last strict commit, and what each instance has told that it has in force.
+    strict: Revision,
+    in_force: HashMap<usize, Revision>,
     watchers: HashMap<usize, Tell>,
     faults: HashMap<usize, Fault>,
     delayed: Option<Batch>,
@@ -47,6 +50,9 @@ impl Center {
         }
         self.change(&batch.changes);
         (self.revision, self.batch) = (batch.revision, Some(batch.id));
+        if batch.strict {
+            self.strict = batch.revision;
+        }
         self.tell(&batch.changes, Some(batch.id));
         Ok(())
     }
@@ -55,6 +61,21 @@ impl Center {
         for change in changes {
             self.state.apply(change).unwrap();
         }
+    }
+
+    fn tell_in_force(&self) {
+        let everywhere = self.in_force.values().min().copied().unwrap_or(self.revision);
+        for (watcher, tell) in &self.watchers {
+            if !self.deaf.contains(watcher) {
+                tell(News::InForce(everywhere));
+            }
+        }
+    }
+
+    /// It is gone, and its lease has run out.
+    fn forget(&mut self, instance: usize) {
+        self.in_force.remove(&instance);
+        self.tell_in_force();
     }
 
     fn tell(&self, changes: &[Change], batch: Option<BatchId>) {
@@ -80,15 +101,27 @@ impl Shared {
         self.center.lock().unwrap()
     }
 
-    fn start_within(&self, max_staleness: Duration) -> (Engine, WriterThread) {
+    fn start_with(&self, sharing: Sharing) -> (Engine, WriterThread) {
         let number = self.instances.fetch_add(1, Ordering::SeqCst);
         let instance = Instance { shared: self.clone(), number };
         let rules = Rules { max_roles: 0, ..Rules::default() };
-        Engine::start(Box::new(instance), rules, max_staleness).unwrap()
+        Engine::start(Box::new(instance), rules, sharing).unwrap()
     }
 
     fn start(&self) -> (Engine, WriterThread) {
-        self.start_within(MAX_STALENESS)
+        self.start_with(Sharing::default())
+    }
+
+    fn start_strict(&self) -> (Engine, WriterThread) {
+        self.start_with(Sharing { strict_revokes: true, ..Sharing::default() })
+    }
+
+    /// Lets an instance hear again.
+    fn reconnect(&self, instance: usize) {
+        let mut center = self.center();
+        center.deaf.retain(|deaf| *deaf != instance);
+        let lost = StoreError::Unavailable("reconnected".to_owned());
+        center.watchers[&instance](News::Lost(lost));
     }
 }
 
@@ -108,6 +141,7 @@ impl Store for Instance {
         let mut center = self.shared.center();
         center.watchers.remove(&self.number);
         center.loads += 1;
+        center.in_force.entry(self.number).or_default();
         let Center { state, revision, batch, .. } = &*center;
         Ok(Loaded { state: state.clone(), revision: *revision, batch: *batch })
     }
@@ -136,12 +170,24 @@ impl Store for Instance {
         Ok(true)
     }
 
+    fn in_force(&mut self, revision: Revision) {
+        let mut center = self.shared.center();
+        let strict = center.strict;
+        let told = center.in_force.entry(self.number).or_default();
+        if *told < strict && strict <= revision {
+            *told = revision;
+            center.tell_in_force();
+        }
+    }
+
     fn store_id(&self) -> String {
         "shared".to_owned()
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
-        self.shared.center().watchers.remove(&self.number);
+        let mut center = self.shared.center();
+        center.watchers.remove(&self.number);
+        center.forget(self.number);
         Ok(())
     }
 }
@@ -273,7 +319,8 @@ async fn news_that_do_not_fit_or_are_lost_have_the_store_read_again() {
 #[tokio::test]
 async fn nothing_is_decided_on_a_state_that_may_be_too_old() {
     let shared = Shared::default();
-    let (one, _one) = shared.start_within(Duration::from_millis(600));
+    let (one, _one) = shared
+        .start_with(Sharing { max_staleness: Duration::from_millis(600), ..Sharing::default() });
     let (other, _other) = shared.start();
     one.current().unwrap();
     shared.center().deaf.push(0);
@@ -282,8 +329,7 @@ async fn nothing_is_decided_on_a_state_that_may_be_too_old() {
     let refused = one.current().unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
     assert!(refused.text().contains("not been heard of"), "{refused}");
-    shared.center().deaf.clear();
-    shared.center().watchers[&0](News::Lost(StoreError::Unavailable("reconnected".to_owned())));
+    shared.reconnect(0);
     until(|| one.health() == Health::Healthy).await;
     assert!(one.current().unwrap().state.roles.contains_key("unheard"));
 }
@@ -297,7 +343,122 @@ async fn a_commit_that_is_not_told_of_is_not_acknowledged() {
     let unknown = one.execute(create("a")).await.unwrap_err();
     assert!(unknown.text().contains("not known"), "{unknown}");
     assert!(!has(&one, "a"));
-    shared.center().deaf.clear();
-    shared.center().watchers[&0](News::Lost(StoreError::Unavailable("reconnected".to_owned())));
+    shared.reconnect(0);
     until(|| has(&one, "a")).await;
+}
+
+fn drop_role(name: &str) -> Command {
+    Command::DropRole { name: name.to_owned(), force: false }
+}
+
+fn create_user(name: &str) -> Command {
+    let name = name.to_owned();
+    Command::CreateUser { name, password_hash: "h".into(), description: String::new() }
+}
+
+fn operate(user: &str, operation: MemberOperation) -> Command {
+    let (user, role) = (user.to_owned(), "r".to_owned());
+    Command::OperateUserRole { user, role, operation: Some(operation) }
+}
+
+fn bound(engine: &Engine) -> bool {
+    engine.snapshot().state.users["u"].roles.contains_key(&Name::from("r"))
+}
+
+/// The first with strict revokes; role `r` is bound to user `u`, and both know it.
+async fn bound_at_two(shared: &Shared) -> [(Engine, WriterThread); 2] {
+    let both = [shared.start_strict(), shared.start()];
+    both[0].0.execute(create("r")).await.unwrap();
+    both[0].0.execute(create_user("u")).await.unwrap();
+    let reached = both[0].0.execute(operate("u", MemberOperation::Add)).await.unwrap();
+    both[1].0.wait_for(reached, Duration::from_secs(10)).await.unwrap();
+    both
+}
+
+#[tokio::test]
+async fn a_strict_revoke_is_acknowledged_when_it_is_in_force_at_all() {
+    let shared = Shared::default();
+    let [(one, _one), (other, _other)] = bound_at_two(&shared).await;
+    for _ in 0..50 {
+        one.execute(operate("u", MemberOperation::Remove)).await.unwrap();
+        assert!(!bound(&other));
+        let reached = one.execute(operate("u", MemberOperation::Add)).await.unwrap();
+        other.wait_for(reached, Duration::from_secs(10)).await.unwrap();
+    }
+    // What the other has taken away by itself may be known to it alone: it is told of by a commit.
+    let gone = other.execute(operate("u", MemberOperation::Remove)).await.unwrap();
+    one.wait_for(gone, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(shared.center().strict, gone - 2);
+    assert_eq!(one.execute(operate("u", MemberOperation::Remove)).await, Ok(gone + 1));
+    assert_eq!(shared.center().strict, gone + 1);
+}
+
+#[tokio::test]
+async fn an_instance_that_hears_nothing_holds_strict_revokes_back_and_nothing_else() {
+    let shared = Shared::default();
+    let [(one, _one), (other, _other)] = bound_at_two(&shared).await;
+    shared.center().deaf.push(1);
+    let mut revokes = Vec::new();
+    let engine = one.clone();
+    revokes.push(tokio::spawn(async move {
+        engine.execute(operate("u", MemberOperation::Remove)).await
+    }));
+    until(|| !bound(&one)).await;
+    // Gone already, and not everywhere.
+    let engine = one.clone();
+    revokes.push(tokio::spawn(async move {
+        engine.execute(operate("u", MemberOperation::Remove)).await
+    }));
+    until(|| one.snapshot().revision == 5).await;
+    for role in ["a", "b", "c"] {
+        one.execute(create(role)).await.unwrap();
+    }
+    let engine = one.clone();
+    revokes.push(tokio::spawn(async move { engine.execute(drop_role("a")).await }));
+    until(|| !has(&one, "a")).await;
+    one.execute(create("d")).await.unwrap();
+    assert!(bound(&other), "it has heard");
+    assert!(revokes.iter().all(|revoke| !revoke.is_finished()));
+    shared.center().forget(1);
+    for (revoke, revision) in revokes.into_iter().zip([4, 5, 9]) {
+        assert_eq!(revoke.await.unwrap(), Ok(revision));
+    }
+}
+
+#[tokio::test]
+async fn a_strict_revoke_waits_for_an_instance_that_comes_back() {
+    let shared = Shared::default();
+    let [(one, _one), (other, _other)] = bound_at_two(&shared).await;
+    shared.center().deaf.push(1);
+    let engine = one.clone();
+    let revoke =
+        tokio::spawn(async move { engine.execute(operate("u", MemberOperation::Remove)).await });
+    until(|| !bound(&one)).await;
+    assert!(bound(&other) && !revoke.is_finished());
+    shared.reconnect(1);
+    assert_eq!(revoke.await.unwrap(), Ok(4));
+    assert!(!bound(&other));
+}
+
+#[tokio::test]
+async fn a_strict_revoke_is_waited_for_within_bounds() {
+    let shared = Shared::default();
+    let [(one, _one), _other] = bound_at_two(&shared).await;
+    shared.center().deaf.push(1);
+    let waits = Instant::now();
+    let held = one.execute(operate("u", MemberOperation::Remove)).await.unwrap_err();
+    assert!(waits.elapsed() < Duration::from_secs(30));
+    assert_eq!(held.kind(), ErrorKind::Unavailable);
+    assert!(held.text().contains("is stored and in force here"), "{held}");
+    assert!(!bound(&one));
+}
+
+/// What strict revokes are for.
+#[tokio::test]
+async fn without_strict_revokes_others_may_act_on_what_is_revoked() {
+    let shared = Shared::default();
+    let [(other, _other), (one, _one)] = bound_at_two(&shared).await;
+    shared.center().deaf.push(0);
+    assert_eq!(one.execute(operate("u", MemberOperation::Remove)).await, Ok(4));
+    assert!(other.current().unwrap().state.users["u"].roles.contains_key(&Name::from("r")));
 }
