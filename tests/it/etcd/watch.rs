@@ -20,7 +20,7 @@ impl Told {
     }
 
     /// The next commit, or why there is none.
-    fn next(&self) -> (Revision, Option<BatchId>, Vec<Change>) {
+    pub(super) fn next(&self) -> (Revision, Option<BatchId>, Vec<Change>) {
         loop {
             match self.0.recv_timeout(LIMIT).unwrap() {
                 News::Committed { revision, batch, changes } => return (revision, batch, changes),
