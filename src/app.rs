@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::{Config, Ends, StoreUrl};
-use crate::engine::{Engine, Health, WriterThread};
+use crate::engine::{Engine, Health, Sharing, WriterThread};
 use crate::gate::{self, Center, Credentials, External, Gate, Upstream};
 use crate::listener::Port;
 use crate::passwords::Passwords;
@@ -174,7 +174,9 @@ pub fn copy(Ends { from, to }: Ends) -> Result<(), String> {
     let open = |url| -> Result<Box<dyn Store>, StoreError> {
         match url {
             StoreUrl::Sled(folder) => Ok(Box::new(SledStore::open(&folder)?)),
-            StoreUrl::Etcd(target) => Ok(Box::new(EtcdStore::open(target)?)),
+            StoreUrl::Etcd(target) => {
+                Ok(Box::new(EtcdStore::open(target, Sharing::default().max_staleness)?))
+            }
             StoreUrl::Memory | StoreUrl::Follow(_) => Err(StoreError::ReadOnly),
         }
     };
@@ -187,7 +189,7 @@ pub fn copy(Ends { from, to }: Ends) -> Result<(), String> {
 
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
     let (url, login) = (config.store.clone(), config.store_login.clone());
-    let (rules, max_staleness) = (config.rules.clone(), config.max_staleness);
+    let (rules, sharing) = (config.rules.clone(), config.sharing);
     let runtime = Handle::current();
     let (patience, what, way_on) = match &config.store {
         StoreUrl::Sled(folder) => (
@@ -204,15 +206,15 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
     let started = beside(move || {
         let store: Box<dyn Store> = match url {
             StoreUrl::Follow(center) => {
-                let interval = (max_staleness / STALENESS_CHECKS).min(MAX_STALENESS_CHECK);
+                let interval = (sharing.max_staleness / STALENESS_CHECKS).min(MAX_STALENESS_CHECK);
                 let login = login.as_ref();
                 Box::new(FollowStore::new(center.as_str(), login, interval, runtime)?)
             }
             StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
-            StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target)?),
+            StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target, sharing.max_staleness)?),
             StoreUrl::Memory => Box::new(MemoryStore::new()?),
         };
-        Engine::start(store, rules, max_staleness)
+        Engine::start(store, rules, sharing)
     });
     let started = tokio::time::timeout(patience, started).await.map_err(|_| {
         format!(

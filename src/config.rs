@@ -12,7 +12,7 @@ use axum::http::Uri;
 use axum::http::uri::Authority;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::MAX_STALENESS;
+use crate::engine::Sharing;
 use crate::gate::{Credentials, Options};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Rules;
@@ -147,9 +147,12 @@ pub struct Flags {
     store_login_file: Option<PathBuf>,
     /// Where several instances share a store: how many seconds old the state may be on which
     /// something is decided. Beyond, the instance is not ready and refuses everything.
-    #[arg(long, env = "MILVUS_RBAC_MAX_STALENESS", default_value_t = MAX_STALENESS.as_secs(),
+    #[arg(long, env = "MILVUS_RBAC_MAX_STALENESS", default_value_t = Sharing::default().max_staleness.as_secs(),
           value_name = "S", value_parser = clap::value_parser!(u64).range(2..=3600))]
     max_staleness: u64,
+    /// With an etcd: acknowledge what takes something away only when it is in force at all instances.
+    #[arg(long, env = "MILVUS_RBAC_STRICT_REVOKES")]
+    strict_revokes: bool,
     /// Off: credentials are ignored and nothing is refused.
     #[arg(long, env = "MILVUS_RBAC_AUTHORIZATION", default_value = "on")]
     authorization: Switch,
@@ -261,8 +264,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// Who this instance is to its store.
     pub store_login: Option<Login>,
-    /// How old the state may be on which something is decided, where others change it.
-    pub max_staleness: Duration,
+    /// What holds where others change it too.
+    pub sharing: Sharing,
     /// How calls are decided.
     pub gate: Options,
     /// The Milvus behind the gate.
@@ -318,6 +321,9 @@ impl TryFrom<Flags> for Config {
     fn try_from(flags: Flags) -> Result<Self, String> {
         flags.planned.refuse()?;
         let store = store_url(&flags.store, &flags.etcd)?;
+        if flags.strict_revokes && !matches!(store, StoreUrl::Etcd(_)) {
+            return Err("--strict-revokes needs --store etcd:// or etcds://".to_owned());
+        }
         Ok(Self {
             listen: address("--listen", flags.listen)?,
             admin_listen: match flags.admin_listen.as_str() {
@@ -326,7 +332,10 @@ impl TryFrom<Flags> for Config {
             },
             store_login: store_login(&store, flags.store_login_file)?,
             store,
-            max_staleness: Duration::from_secs(flags.max_staleness),
+            sharing: Sharing {
+                max_staleness: Duration::from_secs(flags.max_staleness),
+                strict_revokes: flags.strict_revokes,
+            },
             gate: Options {
                 authorization: flags.authorization == Switch::On,
                 audit_only: flags.sidecar.audit_only,

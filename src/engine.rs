@@ -22,7 +22,7 @@ use crate::model::state::State;
 use crate::storage::{Revision, Store, StoreError};
 use history::History;
 use keeper::{Kept, Turns};
-use writer::{Message, Request, Writer};
+use writer::{Done, Message, Request, Writer};
 
 /// Commands that may wait for the writer; more are refused.
 const QUEUE: usize = 4096;
@@ -30,8 +30,20 @@ const QUEUE: usize = 4096;
 /// How long a command waits for the store. The largest that there are take less.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// How old the state may be on which something is decided, if nothing else is said.
-pub const MAX_STALENESS: Duration = Duration::from_secs(10);
+/// What holds where several instances share a store.
+#[derive(Debug, Clone, Copy)]
+pub struct Sharing {
+    /// How old the state may be on which something is decided.
+    pub max_staleness: Duration,
+    /// Whether what takes something away is acknowledged only when it is in force everywhere.
+    pub strict_revokes: bool,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self { max_staleness: Duration::from_secs(10), strict_revokes: false }
+    }
+}
 
 /// One moment of the state, never changed once published.
 #[derive(Debug, Clone, Default)]
@@ -64,13 +76,15 @@ pub enum Health {
 struct Published {
     current: ArcSwap<Snapshot>,
     revision: watch::Sender<Revision>,
+    /// The last strict commit that is in force everywhere.
+    in_force: watch::Sender<Revision>,
     health: watch::Sender<Health>,
     turns: Turns,
     /// What those are told who follow this instance.
     history: Arc<History>,
     /// When the state was last known to be the newest; none where nobody else changes it.
     confirmed: ArcSwapOption<Instant>,
-    max_staleness: Duration,
+    sharing: Sharing,
 }
 
 impl Published {
@@ -87,12 +101,27 @@ impl Published {
         self.confirmed.store(Some(Arc::new(at)));
     }
 
+    /// Nothing is decided here any more.
+    fn expire(&self) {
+        let unit = Duration::from_millis(1);
+        let long_ago = Instant::now().checked_sub(self.sharing.max_staleness + unit);
+        long_ago.into_iter().for_each(|at| self.confirm(at));
+    }
+
     fn staleness(&self) -> Option<Duration> {
         self.confirmed.load().as_ref().map(|at| at.elapsed())
     }
 
     fn is_behind(&self) -> bool {
-        self.staleness().is_some_and(|staleness| staleness > self.max_staleness)
+        self.staleness().is_some_and(|staleness| staleness > self.sharing.max_staleness)
+    }
+
+    fn set_in_force(&self, revision: Revision) {
+        self.in_force.send_if_modified(|reached| {
+            let rises = *reached < revision;
+            *reached = revision.max(*reached);
+            rises
+        });
     }
 
     fn set_health(&self, health: Health) {
@@ -130,24 +159,25 @@ impl WriterThread {
 }
 
 impl Engine {
-    /// Loads the store and starts the writer. Blocks while loading. Where others write to the store
-    /// too, nothing is decided on a state older than `max_staleness`.
+    /// Loads the store and starts the writer. Blocks while loading. `sharing` matters only where
+    /// others write to the store too.
     ///
     /// # Errors
     /// The store cannot be loaded, or no thread started.
     pub fn start(
         store: Box<dyn Store>,
         rules: Rules,
-        max_staleness: Duration,
+        sharing: Sharing,
     ) -> Result<(Self, WriterThread), StoreError> {
         let published = Arc::new(Published {
             current: ArcSwap::default(),
             revision: watch::Sender::new(0),
+            in_force: watch::Sender::new(0),
             health: watch::Sender::new(Health::Healthy),
             turns: Turns::default(),
             history: Arc::default(),
             confirmed: ArcSwapOption::empty(),
-            max_staleness,
+            sharing,
         });
         let (queue, requests) = mpsc::channel(QUEUE);
         let mut writer = Writer::new(store, rules, published.clone(), queue.downgrade());
@@ -178,15 +208,17 @@ impl Engine {
         let confirmed = self.published.confirmed.load_full();
         let snapshot = self.snapshot();
         match confirmed.map(|at| at.elapsed()) {
-            Some(staleness) if staleness > self.published.max_staleness => Err(Error::verbatim(
-                ErrorKind::Unavailable,
-                format!(
-                    "nothing is decided here for now: what others have changed has not been heard \
+            Some(staleness) if staleness > self.published.sharing.max_staleness => {
+                Err(Error::verbatim(
+                    ErrorKind::Unavailable,
+                    format!(
+                        "nothing is decided here for now: what others have changed has not been heard \
                      of for {} s, and {} s are allowed",
-                    staleness.as_secs(),
-                    self.published.max_staleness.as_secs()
-                ),
-            )),
+                        staleness.as_secs(),
+                        self.published.sharing.max_staleness.as_secs()
+                    ),
+                ))
+            }
             _ => Ok(snapshot),
         }
     }
@@ -218,11 +250,12 @@ impl Engine {
         self.published.health.subscribe()
     }
 
-    /// Asks for a change and waits until it is durable and visible.
+    /// Asks for a change and waits until it is durable and visible; with strict revokes, what takes
+    /// something away until it is in force everywhere.
     ///
     /// # Errors
     /// A rule refuses it, or it could not be stored. Nothing changed then, unless the text says
-    /// that it is not known yet.
+    /// that it is not known yet, or that it is stored and not known to be in force everywhere.
     pub async fn execute(&self, command: Command) -> Result<Revision, Error> {
         let (reply, answer) = oneshot::channel();
         let request = Message::Request(Box::new(Request { command, reply }));
@@ -230,12 +263,39 @@ impl Engine {
             mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
-        match tokio::time::timeout(ANSWER, answer).await {
-            Ok(Ok(answer)) => answer,
+        let until = tokio::time::Instant::now() + ANSWER;
+        match tokio::time::timeout_at(until, answer).await {
+            Ok(Ok(Ok(Done { revision, strict: true }))) => {
+                self.everywhere(revision, until).await?;
+                Ok(revision)
+            }
+            Ok(Ok(answer)) => answer.map(|done| done.revision),
             // Too late, or the writer broke off in the middle.
             Ok(Err(_)) | Err(_) => Err(Error::new(
                 ErrorKind::Unavailable,
                 "the store does not answer; whether the change was stored is not known yet",
+            )),
+        }
+    }
+
+    /// INVARIANT: with strict revokes, what takes something away is acknowledged only when nobody
+    /// decides any more on a state that has it still. Defended by `tests/it/engine/followed.rs` and
+    /// `tests/it/etcd/strict.rs`.
+    ///
+    /// The caller waits and not the writer, which keeps nothing of it.
+    async fn everywhere(
+        &self,
+        revision: Revision,
+        until: tokio::time::Instant,
+    ) -> Result<(), Error> {
+        let mut in_force = self.published.in_force.subscribe();
+        let reached = in_force.wait_for(|reached| *reached >= revision);
+        match tokio::time::timeout_at(until, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Error::new(
+                ErrorKind::Unavailable,
+                "the change is stored and in force here, but it is not known yet whether it is in \
+                 force at all other instances",
             )),
         }
     }

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use milvus_rbac::engine::{Engine, MAX_STALENESS, WriterThread};
+use milvus_rbac::engine::{Engine, Sharing, WriterThread};
 use milvus_rbac::model::state::State;
 use milvus_rbac::storage::sled::SledStore;
 use milvus_rbac::storage::{Loaded, Store};
@@ -76,7 +76,7 @@ fn row(name: &str, figure: impl std::fmt::Display, asked: &str) {
 }
 
 fn start(store: impl Store + 'static) -> (Engine, WriterThread) {
-    Engine::start(Box::new(store), data::rules(), MAX_STALENESS).unwrap()
+    Engine::start(Box::new(store), data::rules(), Sharing::default()).unwrap()
 }
 
 fn stop((engine, writer): (Engine, WriterThread)) {

@@ -21,7 +21,8 @@ pub(crate) fn fill(folder: &Path, size: Size) {
         }
         let expected = revision;
         revision += 1;
-        store.commit(&Batch { expected, revision, id: u128::from(revision), changes }).unwrap();
+        let id = u128::from(revision);
+        store.commit(&Batch { expected, revision, id, changes, strict: false }).unwrap();
     }
     Box::new(store).close().unwrap();
     println!("{payload}");

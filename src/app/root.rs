@@ -96,7 +96,7 @@ fn warn_of_default() {
 mod tests {
     use super::*;
     use crate::config::Task;
-    use crate::engine::MAX_STALENESS;
+    use crate::engine::Sharing;
     use crate::model::command::Rules;
     use crate::storage::memory::MemoryStore;
 
@@ -106,7 +106,7 @@ mod tests {
             let (engine, _writer) = Engine::start(
                 Box::new(MemoryStore::new().unwrap()),
                 Rules::default(),
-                MAX_STALENESS,
+                Sharing::default(),
             )
             .unwrap();
             let passwords = Passwords::new(4).unwrap();

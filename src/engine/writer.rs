@@ -32,7 +32,15 @@ const GATHERING: Duration = Duration::from_micros(10);
 /// That long at most.
 const MAX_GATHERING: Duration = Duration::from_micros(500);
 
-type Answer = Result<Revision, Error>;
+type Answer = Result<Done, Error>;
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done {
+    pub(super) revision: Revision,
+    /// Whether it is acknowledged only when it is in force everywhere.
+    pub(super) strict: bool,
+}
 
 pub(super) enum Message {
     Request(Box<Request>),
@@ -71,7 +79,21 @@ struct Group {
     state: State,
     revision: Revision,
     changes: Vec<Change>,
+    /// Whether what takes something away is to be in force everywhere.
+    strict_revokes: bool,
+    /// Whether there is such a command among them.
+    strict: bool,
     planned: Vec<Planned>,
+}
+
+/// What commands are planned for.
+#[derive(Clone, Copy)]
+struct Planning {
+    /// Nobody else writes. Otherwise the state may be old, and everything that is acknowledged rests
+    /// on the commit.
+    alone: bool,
+    /// What takes something away is to be in force everywhere.
+    strict_revokes: bool,
 }
 
 struct Planned {
@@ -137,6 +159,7 @@ impl Writer {
     fn publish(&mut self, snapshot: Snapshot) -> Arc<Snapshot> {
         let snapshot = Arc::new(snapshot);
         let past = self.published.publish(snapshot.clone());
+        self.store.in_force(snapshot.revision);
         self.head = Some(snapshot.clone());
         // INVARIANT: nobody who decides lets go of the last hold on a past state, which takes long
         // where much of it is gone since. Defended by `tests/it/engine.rs`.
@@ -186,6 +209,9 @@ impl Writer {
                 Some(_) => Health::Healthy,
             });
         }
+        if self.followed.is_on() {
+            self.published.expire();
+        }
         self.store.close()
     }
 
@@ -204,8 +230,11 @@ impl Writer {
                 Err(e) => return answer_all(&mut queued, &not_stored(&e)),
             };
             let commands = queued.iter().take(self.group).map(|request| &request.command);
-            let alone = !self.followed.is_on();
-            let mut group = Group::plan(&head, commands, &self.rules, &mut self.names, alone);
+            let planning = Planning {
+                alone: !self.followed.is_on(),
+                strict_revokes: self.followed.is_on() && self.published.sharing.strict_revokes,
+            };
+            let mut group = Group::plan(&head, commands, &self.rules, &mut self.names, planning);
             let failure = match self.commit(&head, &mut group) {
                 Ok(()) => {
                     self.group = self.group.saturating_mul(2).min(GROUP);
@@ -246,7 +275,7 @@ impl Writer {
         if group.planned.iter().all(|planned| !planned.rests_on_group) {
             return Ok(());
         }
-        if group.changes.is_empty() {
+        if group.revision == head.revision {
             group.revision += 1;
         }
         let batch = Batch {
@@ -254,6 +283,7 @@ impl Writer {
             revision: group.revision,
             id: random_id()?,
             changes: std::mem::take(&mut group.changes),
+            strict: group.strict,
         };
         match self.store.commit(&batch) {
             Ok(()) => {}
@@ -296,24 +326,26 @@ impl Writer {
 }
 
 impl Group {
-    /// Plans each command against the state that the ones before it lead to. Unless the writer is
-    /// alone, that state may be old: then everything that is acknowledged rests on the commit.
+    /// Plans each command against the state that the ones before it lead to.
     fn plan<'c>(
         head: &Snapshot,
         commands: impl Iterator<Item = &'c Command>,
         rules: &Rules,
         names: &mut Names,
-        alone: bool,
+        planning: Planning,
     ) -> Self {
         let mut group = Self {
             state: head.state.clone(),
             revision: head.revision,
             changes: Vec::new(),
+            strict_revokes: planning.strict_revokes,
+            strict: false,
             planned: Vec::new(),
         };
         for command in commands {
             let answer = group.add(command, rules, names);
-            let rests_on_group = group.revision > head.revision || !alone && answer.is_ok();
+            let rests_on_group =
+                group.revision > head.revision || !planning.alone && answer.is_ok();
             group.planned.push(Planned { answer, rests_on_group });
         }
         group
@@ -321,12 +353,15 @@ impl Group {
 
     fn add(&mut self, command: &Command, rules: &Rules, names: &mut Names) -> Answer {
         let mut changes = command.plan(&self.state, rules)?;
-        if changes.is_empty() {
-            return Ok(self.revision);
+        // What is gone here already need not be so elsewhere: a commit that changes nothing tells.
+        let mut strict = self.strict_revokes && command.takes_away();
+        if changes.is_empty() && !strict {
+            return Ok(Done { revision: self.revision, strict });
         }
         let mut next = self.state.clone();
         for change in &mut changes {
             names.share_in(change);
+            strict |= self.strict_revokes && next.loses_by(change);
             next.apply(change).map_err(|e| {
                 error!(error = %e, "a command led to changes that do not fit the state");
                 not_stored(&StoreError::Unavailable(String::new()))
@@ -335,7 +370,8 @@ impl Group {
         self.state = next;
         self.changes.extend(changes);
         self.revision += 1;
-        Ok(self.revision)
+        self.strict |= strict;
+        Ok(Done { revision: self.revision, strict })
     }
 }
 

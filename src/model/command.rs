@@ -166,6 +166,24 @@ impl Default for Rules {
 }
 
 impl Command {
+    /// Whether it asks for something to be gone, be it there or not.
+    pub fn takes_away(&self) -> bool {
+        const REMOVE: Option<MemberOperation> = Some(MemberOperation::Remove);
+        match self {
+            Self::DeleteUser { .. }
+            | Self::DropRole { .. }
+            | Self::DropGroup { .. }
+            | Self::DropDatabase { .. } => true,
+            Self::OperateUserRole { operation, .. } | Self::OperateGroup { operation, .. } => {
+                *operation == REMOVE
+            }
+            Self::OperatePrivilege(PrivilegeOperation { operation, .. }) => {
+                operation.ok() == REMOVE
+            }
+            _ => false,
+        }
+    }
+
     /// The changes that fulfil the command; none where all is as asked already.
     ///
     /// # Errors

@@ -217,6 +217,29 @@ impl State {
         Ok(())
     }
 
+    /// Whether the change takes something away that somebody could do: a privilege, or to log in.
+    pub fn loses_by(&self, change: &Change) -> bool {
+        match change {
+            Change::DeleteUser { .. }
+            | Change::DeleteRole { .. }
+            | Change::DeleteGroup { .. }
+            | Change::DeleteDatabase { .. }
+            | Change::Unbind { .. }
+            | Change::Revoke { .. } => true,
+            Change::PutUser { name, password_hash, .. } => {
+                self.users.get(name).is_some_and(|user| user.password_hash != *password_hash)
+            }
+            Change::PutGroup { name, group } => self
+                .groups
+                .get(name)
+                .is_some_and(|before| !before.privileges.is_subset(&group.privileges)),
+            Change::PutRole { .. }
+            | Change::Bind { .. }
+            | Change::Grant { .. }
+            | Change::PutDatabase { .. } => false,
+        }
+    }
+
     fn pair(&mut self, user: &str, role: &str) -> Result<(&mut User, &mut Role), Inconsistent> {
         let u = self.users.get_mut(user).ok_or_else(|| missing("user", user))?;
         let r = self.roles.get_mut(role).ok_or_else(|| missing("role", role))?;

@@ -75,7 +75,7 @@ impl Subject for InEtcd {
             user_file: None,
             tls: None,
         };
-        Box::new(EtcdStore::open(target).unwrap())
+        Box::new(EtcdStore::open(target, Duration::from_secs(10)).unwrap())
     }
     type Needs = Arc<Etcd>;
     fn needs() -> Arc<Etcd> {
@@ -92,7 +92,13 @@ impl Subject for InEtcd {
 }
 
 fn batch(expected: Revision, changes: Vec<Change>) -> Batch {
-    Batch { expected, revision: expected + 1, id: u128::from(expected) + 100, changes }
+    Batch {
+        expected,
+        revision: expected + 1,
+        id: u128::from(expected) + 100,
+        changes,
+        strict: false,
+    }
 }
 
 fn role(name: &str) -> Change {

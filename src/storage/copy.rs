@@ -103,7 +103,7 @@ impl Writer {
         let next = self.at + 1;
         let revision = if some.len() == rest.len() { self.last.max(next) } else { next };
         let changes = some.to_vec();
-        let batch = Batch { expected: self.at, revision, id: random_id()?, changes };
+        let batch = Batch { expected: self.at, revision, id: random_id()?, changes, strict: false };
         match self.target.commit(&batch) {
             Err(StoreError::TooLarge) if some.len() > 1 => {
                 self.at_once = some.len() / 2;
@@ -128,7 +128,7 @@ impl Writer {
                 Ok(News::Committed { revision: reached, .. }) if reached >= revision => {
                     return Ok(());
                 }
-                Ok(News::Committed { .. } | News::UpToDate(_)) => {}
+                Ok(News::Committed { .. } | News::UpToDate(_) | News::InForce(_)) => {}
                 Ok(News::Lost(e)) => return Err(e),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     return Err(StoreError::Unknown(format!(

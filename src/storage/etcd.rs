@@ -7,25 +7,27 @@
 
 mod client;
 mod copy;
+mod instance;
 mod layout;
 mod target;
 mod watch;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
 use tracing::{info, warn};
 
-use self::client::{Client, Failure};
+use self::client::{Client, Connection, Failure};
 use self::copy::{Copy, Place, Shared};
+use self::instance::Instance;
 use self::layout::{HEAD, Head, Write};
 use self::proto::TxnRequest;
 use self::proto::request_op::Request as Op;
 use self::proto::response_op::Response as Done;
 pub use self::target::{Target, TlsFiles};
 use self::watch::{Tell, Watch};
-use super::{Batch, Loaded, Store, StoreError, random_id};
+use super::{Batch, Loaded, Revision, Store, StoreError, random_id};
 
 /// etcd's messages and services.
 #[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated")]
@@ -42,6 +44,7 @@ pub struct EtcdStore {
     runtime: Runtime,
     client: Client,
     id: u128,
+    instance: Arc<Instance>,
     /// What is known; none where it is not the newest, and nobody watches.
     copy: Option<Arc<Shared>>,
     watch: Option<Watch>,
@@ -49,11 +52,12 @@ pub struct EtcdStore {
 
 impl EtcdStore {
     /// Finds the store in an etcd, and creates it if need be: records of a Milvus that are there
-    /// already are what it starts with.
+    /// already are what it starts with. Nothing is to be decided on what was the newest longer ago
+    /// than `max_staleness`.
     ///
     /// # Errors
     /// No member answers, or lets us in; or the records are not ones that this version understands.
-    pub fn open(target: Target) -> Result<Self, StoreError> {
+    pub fn open(target: Target, max_staleness: Duration) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("etcd")
@@ -62,7 +66,9 @@ impl EtcdStore {
             .map_err(|e| StoreError::Unavailable(e.to_string()))?;
         let target = Arc::new(target);
         let (client, place) = (Client::new(target.clone()), Place::new(&target.root));
-        let mut store = Self { target, place, runtime, client, id: 0, copy: None, watch: None };
+        let instance = Arc::new(Instance::new(&place, max_staleness)?);
+        let (copy, watch) = (None, None);
+        let mut store = Self { target, place, runtime, client, id: 0, instance, copy, watch };
         let copy = store.read_or_create()?;
         let head = copy.mirror.head()?;
         store.id = head.map_or(0, |head| head.store_id);
@@ -79,7 +85,7 @@ impl EtcdStore {
         if copy.head.is_some() {
             return Ok(copy);
         }
-        let head = Head { store_id: random_id()?, revision: 0, batch: None };
+        let head = Head { store_id: random_id()?, revision: 0, batch: None, strict: 0 };
         let put = Write::Put { key: HEAD.to_owned(), value: head.encode() };
         let create = TxnRequest {
             compare: vec![self.place.head_is(None)],
@@ -114,12 +120,15 @@ impl EtcdStore {
     fn plan(&mut self, batch: &Batch) -> Result<(TxnRequest, Vec<u8>), StoreError> {
         let copy = self.copy()?;
         let copy = copy.lock();
-        let known = copy.mirror.head()?.map(|head| head.revision);
-        if known != Some(batch.expected) {
-            return Err(StoreError::Conflict);
-        }
+        let known = copy.mirror.head()?.filter(|head| head.revision == batch.expected);
+        let last_strict = known.ok_or(StoreError::Conflict)?.strict;
         let writes = copy.mirror.writes(&batch.changes, now())?;
-        let head = Head { store_id: self.id, revision: batch.revision, batch: Some(batch.id) };
+        let head = Head {
+            store_id: self.id,
+            revision: batch.revision,
+            batch: Some(batch.id),
+            strict: if batch.strict { batch.revision } else { last_strict },
+        };
         let head = head.encode();
         let put = Write::Put { key: HEAD.to_owned(), value: head.clone() };
         let success: Vec<_> =
@@ -142,6 +151,8 @@ impl Store for EtcdStore {
     fn load(&mut self) -> Result<Loaded, StoreError> {
         self.watch = None;
         self.copy = None;
+        let show = async |to: &Connection| self.instance.show(to).await;
+        self.runtime.block_on(self.client.call(true, show)).map_err(Failure::of_reading)?;
         self.copy()?.lock().loaded()
     }
 
@@ -167,7 +178,8 @@ impl Store for EtcdStore {
     fn watch(&mut self, news: Tell) -> Result<bool, StoreError> {
         let copy = self.copy()?;
         let client = Client::new(self.target.clone());
-        let watch = Watch::start(client, self.place.clone(), copy, news);
+        let (place, instance) = (self.place.clone(), self.instance.clone());
+        let watch = Watch::start(client, place, instance, copy, news);
         self.watch = Some(watch.map_err(|e| StoreError::Unavailable(e.to_string()))?);
         Ok(true)
     }
@@ -176,7 +188,13 @@ impl Store for EtcdStore {
         format!("{:032x}", self.id)
     }
 
-    fn close(self: Box<Self>) -> Result<(), StoreError> {
+    fn in_force(&mut self, revision: Revision) {
+        self.instance.in_force.send_replace(revision);
+    }
+
+    fn close(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.watch = None;
+        self.runtime.block_on(self.instance.end(&mut self.client));
         Ok(())
     }
 }

@@ -50,6 +50,8 @@ pub struct Batch {
     pub id: BatchId,
     /// The changes in order. Later ones win.
     pub changes: Vec<Change>,
+    /// Whether those who share the store are to tell when they have it in force.
+    pub strict: bool,
 }
 
 /// What a store that others write to tells of them.
@@ -67,6 +69,8 @@ pub enum News {
     },
     /// At that moment everything that was committed had been told.
     UpToDate(Instant),
+    /// Everybody who may decide still has the last strict commit up to this revision in force.
+    InForce(Revision),
     /// What comes next cannot be told (compacted, broken, contradictory): load again.
     Lost(StoreError),
 }
@@ -105,6 +109,11 @@ pub trait Store: Send + fmt::Debug {
     fn watch(&mut self, news: Box<dyn Fn(News) + Send>) -> Result<bool, StoreError> {
         drop(news);
         Ok(false)
+    }
+
+    /// Takes in that decisions rest on that revision from now on, or on a later one.
+    fn in_force(&mut self, revision: Revision) {
+        let _ = revision;
     }
 
     /// Which store this is.

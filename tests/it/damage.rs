@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use milvus_rbac::engine::{Engine, MAX_STALENESS, Snapshot};
+use milvus_rbac::engine::{Engine, Sharing, Snapshot};
 use milvus_rbac::model::command::Rules;
 use milvus_rbac::model::privilege::ObjectType;
 use milvus_rbac::model::state::{Change, Grant};
@@ -35,7 +35,7 @@ pub(crate) fn brief(snapshot: &Snapshot) -> String {
 /// What an opened store holds, in one line.
 fn describe(folder: &Path) -> Result<String, StoreError> {
     let store = SledStore::open(folder)?;
-    let (engine, writer) = Engine::start(Box::new(store), Rules::default(), MAX_STALENESS)?;
+    let (engine, writer) = Engine::start(Box::new(store), Rules::default(), Sharing::default())?;
     let snapshot = engine.snapshot();
     let line = brief(&snapshot);
     drop(engine);
@@ -108,7 +108,8 @@ fn grow(store: &mut SledStore, batches: Range<u64>) {
         if i > 100 {
             changes.push(Change::Revoke { role: role((i - 98) % 7), grant: grant(i - 98) });
         }
-        store.commit(&Batch { expected: i, revision: i + 1, id: i.into(), changes }).unwrap();
+        let batch = Batch { expected: i, revision: i + 1, id: i.into(), changes, strict: false };
+        store.commit(&batch).unwrap();
     }
 }
 

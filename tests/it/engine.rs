@@ -1,12 +1,13 @@
 //! The single writer over a store that fails, hangs and forgets as told.
 
 mod followed;
+mod strict;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
-use milvus_rbac::engine::{Engine, Health, MAX_STALENESS, WriterThread};
+use milvus_rbac::engine::{Engine, Health, Sharing, WriterThread};
 use milvus_rbac::model::command::{Command, Rules};
 use milvus_rbac::model::error::{Error, ErrorKind};
 use milvus_rbac::storage::memory::MemoryStore;
@@ -103,7 +104,7 @@ impl Store for Faulty {
 
 pub(crate) fn start(store: &Faulty) -> (Engine, WriterThread) {
     let rules = Rules { max_roles: 0, ..Rules::default() };
-    Engine::start(Box::new(store.clone()), rules, MAX_STALENESS).unwrap()
+    Engine::start(Box::new(store.clone()), rules, Sharing::default()).unwrap()
 }
 
 fn create(role: &str) -> Command {
@@ -357,7 +358,7 @@ impl Drop for Stuck {
 async fn a_writer_that_panics_is_told_of_before_its_store_is_gone() {
     let (release, stuck) = mpsc::channel();
     let (engine, writer) =
-        Engine::start(Box::new(Stuck(stuck)), Rules::default(), MAX_STALENESS).unwrap();
+        Engine::start(Box::new(Stuck(stuck)), Rules::default(), Sharing::default()).unwrap();
     let mut health = engine.watch_health();
     let error = engine.execute(create("a")).await.unwrap_err();
     assert!(error.text().contains("not known"), "{error}");

@@ -6,7 +6,7 @@
 mod requests;
 
 use milvus_rbac::authz::Policy;
-use milvus_rbac::engine::{Engine, MAX_STALENESS, WriterThread};
+use milvus_rbac::engine::{Engine, Sharing, WriterThread};
 use milvus_rbac::model::builtin::BuiltInGroups;
 use milvus_rbac::model::command::{Command, Rules};
 use milvus_rbac::model::error::Error;
@@ -50,7 +50,7 @@ struct Product {
 impl Product {
     /// As the server starts: what is missing of the initial state is created.
     fn start(store: Box<dyn Store>) -> Self {
-        let (engine, writer) = Engine::start(store, rules(), MAX_STALENESS).unwrap();
+        let (engine, writer) = Engine::start(store, rules(), Sharing::default()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let seed = Command::Seed { root_password_hash: hash(0).into(), created: 1 };
         runtime.block_on(engine.execute(seed)).unwrap();

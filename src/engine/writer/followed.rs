@@ -157,6 +157,7 @@ impl Writer {
                     all.append(&mut changes);
                 }
                 News::UpToDate(at) => up_to_date = Some(at),
+                News::InForce(revision) => self.published.set_in_force(revision),
                 News::Lost(e) => {
                     warn!(error = %e, "the store has lost the thread; reading it again");
                     return self.read_again();
@@ -211,7 +212,8 @@ impl Writer {
         warn!(error = %failure, "a commit failed; finding out whether it happened");
         self.published.set_health(Health::StoreFailed);
         let revision = batch.expected + 1;
-        let fence = Batch { expected: batch.expected, revision, id: random_id()?, changes: vec![] };
+        let (expected, id, changes) = (batch.expected, random_id()?, Vec::new());
+        let fence = Batch { expected, revision, id, changes, strict: false };
         let until = Instant::now() + FINDING;
         while let Err(e) = self.store.commit(&fence)
             && e != StoreError::Conflict

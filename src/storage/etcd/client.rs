@@ -15,7 +15,12 @@ use tracing::{info, warn};
 
 use super::proto::auth_client::AuthClient;
 use super::proto::kv_client::KvClient;
-use super::proto::{AuthenticateRequest, RangeRequest, RangeResponse, TxnRequest, TxnResponse};
+use super::proto::lease_client::LeaseClient;
+use super::proto::request_op::Request as Op;
+use super::proto::{
+    AuthenticateRequest, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseRevokeRequest, PutRequest,
+    RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse,
+};
 use super::target::Target;
 use crate::storage::StoreError;
 
@@ -157,16 +162,49 @@ impl Connection {
         KvClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER)
     }
 
-    /// One try at a read, for whoever has to know who answers.
+    fn lease(&self) -> LeaseClient<Shown> {
+        LeaseClient::new(self.channel.clone())
+    }
+
     pub(super) async fn range(&self, request: RangeRequest) -> Result<RangeResponse, Failure> {
-        self.once(async move |mut kv| kv.range(request.clone()).await).await
+        self.once(self.kv().range(request)).await
+    }
+
+    async fn txn(&self, request: TxnRequest) -> Result<TxnResponse, Failure> {
+        self.once(self.kv().txn(request)).await
+    }
+
+    pub(super) async fn put(&self, request: PutRequest) -> Result<(), Failure> {
+        let put = RequestOp { request: Some(Op::RequestPut(request)) };
+        self.txn(TxnRequest { success: vec![put], ..TxnRequest::default() }).await.map(drop)
+    }
+
+    /// A new lease for so many seconds.
+    pub(super) async fn grant(&self, ttl: i64) -> Result<i64, Failure> {
+        let granted = self.once(self.lease().lease_grant(LeaseGrantRequest { ttl, id: 0 })).await?;
+        Ok(granted.id)
+    }
+
+    /// How many seconds the lease lasts from now on; none where there is no such lease any more.
+    pub(super) async fn keep_alive(&self, id: i64) -> Result<i64, Failure> {
+        let request = tokio_stream::once(LeaseKeepAliveRequest { id });
+        let answer = async {
+            let mut answers = self.lease().lease_keep_alive(request).await?.into_inner();
+            let answer = answers.message().await?;
+            answer.map(Response::new).ok_or_else(|| Status::unknown("no answer for a lease"))
+        };
+        self.once(answer).await.map(|answer| answer.ttl)
+    }
+
+    pub(super) async fn revoke(&self, id: i64) -> Result<(), Failure> {
+        self.once(self.lease().lease_revoke(LeaseRevokeRequest { id })).await.map(drop)
     }
 
     async fn once<T>(
         &self,
-        work: impl AsyncFn(KvClient<Shown>) -> Result<Response<T>, Status>,
+        call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Failure> {
-        match timeout(CALL, work(self.kv())).await {
+        match timeout(CALL, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(Failure::of(&self.endpoint, &status)),
             Err(_) => Err(silent(&self.endpoint, CALL)),
@@ -193,25 +231,25 @@ impl Client {
     }
 
     pub(super) async fn range(&mut self, request: RangeRequest) -> Result<RangeResponse, Failure> {
-        self.call(true, async move |mut kv| kv.range(request.clone()).await).await
+        self.call(true, async |to: &Connection| to.range(request.clone()).await).await
     }
 
     pub(super) async fn txn(&mut self, request: TxnRequest) -> Result<TxnResponse, Failure> {
-        self.call(false, async move |mut kv| kv.txn(request.clone()).await).await
+        self.call(false, async |to: &Connection| to.txn(request.clone()).await).await
     }
 
     /// INVARIANT: what changes something is sent again only where nothing can have come of it.
     /// Defended by `tests/it/etcd/mod.rs`, where an answer gets lost.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &mut self,
         repeatable: bool,
-        work: impl AsyncFn(KvClient<Shown>) -> Result<Response<T>, Status>,
+        work: impl AsyncFn(&Connection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let until = Instant::now() + ALL;
         let (mut tries, mut renewed) = (self.target.endpoints.len(), false);
         loop {
             let failure = match self.connection().await {
-                Ok(connection) => match connection.once(&work).await {
+                Ok(connection) => match work(&connection).await {
                     Ok(answer) => return Ok(answer),
                     Err(failure) => failure,
                 },

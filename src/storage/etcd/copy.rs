@@ -114,6 +114,8 @@ pub(super) struct Copy {
     pub(super) head: Option<Vec<u8>>,
     /// The revision of the etcd up to which everything is in here.
     pub(super) at: i64,
+    /// What was last told that all instances have in force.
+    told: Revision,
 }
 
 impl Copy {
@@ -137,6 +139,7 @@ impl Copy {
             state: State::default(),
             head: None,
             at: 0,
+            told: 0,
         };
         for root in ROOTS {
             let mut key = place.key(root);
@@ -192,8 +195,19 @@ impl Copy {
                 Err(e) => return (news, Err(e)),
             }
             self.at = at;
+            news.extend(self.in_force());
         }
         (news, Ok(()))
+    }
+
+    /// What all instances have in force, where that is more than was told.
+    pub(super) fn in_force(&mut self) -> Option<News> {
+        let last = || self.mirror.head().ok().flatten().map(|head| head.revision);
+        // Where nobody is there, nobody decides.
+        let reached = self.mirror.in_force().or_else(last)?;
+        let rises = reached > self.told;
+        self.told = reached.max(self.told);
+        rises.then_some(News::InForce(reached))
     }
 
     fn step(&mut self, transaction: &[Event]) -> Result<Option<News>, StoreError> {
@@ -219,6 +233,11 @@ impl Copy {
         }
         let batch = batch.filter(|_| ours);
         Ok((ours || !changes.is_empty()).then_some(News::Committed { revision, batch, changes }))
+    }
+
+    /// The strict commit that the instances are to tell of.
+    pub(super) fn strict(&self) -> Revision {
+        self.mirror.head().ok().flatten().map_or(0, |head| head.strict)
     }
 
     fn last(&self) -> Result<(u128, Revision, Option<BatchId>), StoreError> {

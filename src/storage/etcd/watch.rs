@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,12 +15,13 @@ use tracing::{debug, info, warn};
 
 use super::client::{Client, Connection, Failure, MAX_ANSWER, silent};
 use super::copy::{Place, Shared};
+use super::instance::Instance;
 use super::proto::watch_client::WatchClient;
 use super::proto::watch_request::RequestUnion;
 use super::proto::{
     RangeResponse, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
 };
-use crate::storage::{News, StoreError};
+use crate::storage::{News, Revision, StoreError};
 
 /// How often it is found out whether everything has been told.
 const EVERY: Duration = Duration::from_secs(1);
@@ -48,12 +50,14 @@ impl Watch {
     pub(super) fn start(
         client: Client,
         place: Place,
+        instance: Arc<Instance>,
         copy: Arc<Shared>,
         tell: Tell,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (end, ended) = oneshot::channel();
-        let follower = Follower { client, place, copy, tell };
+        let (written, wanted) = (0, 0);
+        let follower = Follower { client, place, instance, copy, tell, written, wanted };
         thread::Builder::new().name("etcd-watch".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
@@ -86,9 +90,16 @@ impl From<Failure> for End {
 struct Follower {
     client: Client,
     place: Place,
+    instance: Arc<Instance>,
     copy: Arc<Shared>,
     tell: Tell,
+    /// What the others were last told that is in force here.
+    written: Revision,
+    /// The strict commit that they wait for next.
+    wanted: Revision,
 }
+
+type Telling = Pin<Box<dyn Future<Output = Result<Revision, Failure>>>>;
 
 /// How far it is known whether everything has been told.
 enum Proof {
@@ -104,6 +115,8 @@ enum Proof {
 impl Follower {
     async fn run(mut self) {
         let mut pause = PAUSE.0;
+        let in_force = self.copy.lock().in_force();
+        in_force.into_iter().for_each(&self.tell);
         loop {
             let started = Instant::now();
             match self.follow().await {
@@ -138,7 +151,8 @@ impl Follower {
         let mut tick = interval_at((Instant::now() + SETTLE).into(), EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut proof = Proof::None;
-        let mut asking = None;
+        let (mut asking, mut telling) = (None, None);
+        let mut in_force = self.instance.in_force.subscribe();
         let mut heard = Instant::now();
         loop {
             tokio::select! {
@@ -148,6 +162,7 @@ impl Follower {
                         .ok_or_else(|| End::Broken("the member ended the watch".to_owned()))?;
                     self.take(&answer)?;
                     self.conclude(&answer, &mut proof);
+                    self.tell_in_force(&connection, &mut telling);
                     // Whoever is told may take time; that is not the member's.
                     heard = Instant::now();
                 }
@@ -165,7 +180,21 @@ impl Follower {
                     proof = Proof::Asked { at, newest, head };
                     ask_progress(&asks);
                 }
+                changed = in_force.changed() => {
+                    changed.map_err(|_| End::Broken("the store is gone".to_owned()))?;
+                    self.tell_in_force(&connection, &mut telling);
+                }
+                told = resolved(&mut telling) => {
+                    telling = None;
+                    match told {
+                        Ok(revision) => self.written = revision,
+                        // With the next tick it is tried again.
+                        Err(Failure::Refused(text)) => warn!(text, "etcd takes no record of us"),
+                        Err(failure) => return Err(failure.into()),
+                    }
+                }
                 _ = tick.tick() => {
+                    self.tell_in_force(&connection, &mut telling);
                     // Where nobody asks, silence means nothing.
                     if heard.elapsed() > SILENCE {
                         return Err(silent(&connection.endpoint, SILENCE).into());
@@ -174,8 +203,10 @@ impl Follower {
                         Proof::None if asking.is_none() => {
                             let (connection, head) = (connection.clone(), self.place.head());
                             let known = self.copy.lock().at;
+                            let instance = self.instance.clone();
                             asking = Some(Box::pin(async move {
-                                let at = Instant::now();
+                                let latest = instance.show(&connection).await?;
+                                let at = Instant::now().min(latest);
                                 connection.range(head).await.map(|found| (known, at, found))
                             }));
                         }
@@ -184,6 +215,24 @@ impl Follower {
                     }
                 }
             }
+        }
+    }
+
+    /// Has the others told, once for each strict commit. One that comes meanwhile has its turn next.
+    fn tell_in_force(&mut self, connection: &Connection, telling: &mut Option<Telling>) {
+        if telling.is_some() {
+            return;
+        }
+        let copy = self.copy.lock();
+        let Some(shown) = copy.mirror.instance(&self.instance.id) else { return };
+        let written = shown.max(self.written);
+        if self.wanted <= written {
+            self.wanted = copy.strict();
+        }
+        let revision = *self.instance.in_force.borrow();
+        if written < self.wanted && self.wanted <= revision {
+            let (instance, connection) = (self.instance.clone(), connection.clone());
+            *telling = Some(Box::pin(async move { instance.tell(&connection, revision).await }));
         }
     }
 

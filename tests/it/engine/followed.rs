@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use milvus_rbac::engine::{Engine, Health, MAX_STALENESS, WriterThread};
+use milvus_rbac::engine::{Engine, Health, Sharing, WriterThread};
 use milvus_rbac::model::command::{Command, MemberOperation, Rules};
 use milvus_rbac::model::error::ErrorKind;
 use milvus_rbac::model::state::{Change, Name, State};
@@ -28,15 +28,18 @@ enum Fault {
 }
 
 #[derive(Default)]
-struct Center {
+pub(super) struct Center {
     state: State,
     revision: Revision,
     batch: Option<BatchId>,
+    /// The last strict commit, and what each instance has told that it has in force.
+    pub(super) strict: Revision,
+    in_force: HashMap<usize, Revision>,
     watchers: HashMap<usize, Tell>,
     faults: HashMap<usize, Fault>,
     delayed: Option<Batch>,
     /// Instances that hear nothing.
-    deaf: Vec<usize>,
+    pub(super) deaf: Vec<usize>,
     loads: usize,
     /// Nobody can load.
     unreadable: bool,
@@ -49,6 +52,9 @@ impl Center {
         }
         self.change(&batch.changes);
         (self.revision, self.batch) = (batch.revision, Some(batch.id));
+        if batch.strict {
+            self.strict = batch.revision;
+        }
         self.tell(&batch.changes, Some(batch.id));
         Ok(())
     }
@@ -57,6 +63,21 @@ impl Center {
         for change in changes {
             self.state.apply(change).unwrap();
         }
+    }
+
+    fn tell_in_force(&self) {
+        let everywhere = self.in_force.values().min().copied().unwrap_or(self.revision);
+        for (watcher, tell) in &self.watchers {
+            if !self.deaf.contains(watcher) {
+                tell(News::InForce(everywhere));
+            }
+        }
+    }
+
+    /// It is gone, and its lease has run out.
+    pub(super) fn forget(&mut self, instance: usize) {
+        self.in_force.remove(&instance);
+        self.tell_in_force();
     }
 
     fn tell(&self, changes: &[Change], batch: Option<BatchId>) {
@@ -72,25 +93,37 @@ impl Center {
 
 /// A store in memory that several instances share.
 #[derive(Clone, Default)]
-struct Shared {
+pub(super) struct Shared {
     center: Arc<Mutex<Center>>,
     instances: Arc<AtomicUsize>,
 }
 
 impl Shared {
-    fn center(&self) -> MutexGuard<'_, Center> {
+    pub(super) fn center(&self) -> MutexGuard<'_, Center> {
         self.center.lock().unwrap()
     }
 
-    fn start_within(&self, max_staleness: Duration) -> (Engine, WriterThread) {
+    fn start_with(&self, sharing: Sharing) -> (Engine, WriterThread) {
         let number = self.instances.fetch_add(1, Ordering::SeqCst);
         let instance = Instance { shared: self.clone(), number };
         let rules = Rules { max_roles: 0, ..Rules::default() };
-        Engine::start(Box::new(instance), rules, max_staleness).unwrap()
+        Engine::start(Box::new(instance), rules, sharing).unwrap()
     }
 
-    fn start(&self) -> (Engine, WriterThread) {
-        self.start_within(MAX_STALENESS)
+    pub(super) fn start(&self) -> (Engine, WriterThread) {
+        self.start_with(Sharing::default())
+    }
+
+    pub(super) fn start_strict(&self) -> (Engine, WriterThread) {
+        self.start_with(Sharing { strict_revokes: true, ..Sharing::default() })
+    }
+
+    /// Lets an instance hear again.
+    pub(super) fn reconnect(&self, instance: usize) {
+        let mut center = self.center();
+        center.deaf.retain(|deaf| *deaf != instance);
+        let lost = StoreError::Unavailable("reconnected".to_owned());
+        center.watchers[&instance](News::Lost(lost));
     }
 }
 
@@ -113,6 +146,7 @@ impl Store for Instance {
             return Err(StoreError::Unavailable("unreadable".to_owned()));
         }
         center.loads += 1;
+        center.in_force.entry(self.number).or_default();
         let Center { state, revision, batch, .. } = &*center;
         Ok(Loaded { state: state.clone(), revision: *revision, batch: *batch, as_of: None })
     }
@@ -141,12 +175,24 @@ impl Store for Instance {
         Ok(true)
     }
 
+    fn in_force(&mut self, revision: Revision) {
+        let mut center = self.shared.center();
+        let strict = center.strict;
+        let told = center.in_force.entry(self.number).or_default();
+        if *told < strict && strict <= revision {
+            *told = revision;
+            center.tell_in_force();
+        }
+    }
+
     fn store_id(&self) -> String {
         "shared".to_owned()
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
-        self.shared.center().watchers.remove(&self.number);
+        let mut center = self.shared.center();
+        center.watchers.remove(&self.number);
+        center.forget(self.number);
         Ok(())
     }
 }
@@ -155,7 +201,7 @@ fn put_role(name: &str) -> Change {
     Change::PutRole { name: name.into(), description: "".into() }
 }
 
-async fn until(what: impl Fn() -> bool) {
+pub(super) async fn until(what: impl Fn() -> bool) {
     let give_up = Instant::now() + Duration::from_secs(20);
     while !what() {
         assert!(Instant::now() < give_up);
@@ -278,7 +324,8 @@ async fn news_that_do_not_fit_or_are_lost_have_the_store_read_again() {
 #[tokio::test]
 async fn nothing_is_decided_on_a_state_that_may_be_too_old() {
     let shared = Shared::default();
-    let (one, _one) = shared.start_within(Duration::from_millis(600));
+    let (one, _one) = shared
+        .start_with(Sharing { max_staleness: Duration::from_millis(600), ..Sharing::default() });
     let (other, _other) = shared.start();
     one.current().unwrap();
     shared.center().deaf.push(0);
@@ -287,8 +334,7 @@ async fn nothing_is_decided_on_a_state_that_may_be_too_old() {
     let refused = one.current().unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
     assert!(refused.text().contains("not been heard of"), "{refused}");
-    shared.center().deaf.clear();
-    shared.center().watchers[&0](News::Lost(StoreError::Unavailable("reconnected".to_owned())));
+    shared.reconnect(0);
     until(|| one.health() == Health::Healthy).await;
     assert!(one.current().unwrap().state.roles.contains_key("unheard"));
 }
@@ -302,8 +348,7 @@ async fn a_commit_that_is_not_told_of_is_not_acknowledged() {
     let unknown = one.execute(create("a")).await.unwrap_err();
     assert!(unknown.text().contains("not known"), "{unknown}");
     assert!(!has(&one, "a"));
-    shared.center().deaf.clear();
-    shared.center().watchers[&0](News::Lost(StoreError::Unavailable("reconnected".to_owned())));
+    shared.reconnect(0);
     until(|| has(&one, "a")).await;
 }
 

@@ -9,10 +9,10 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use super::server::Etcd;
-use super::{batch, role, target};
+use super::{STALENESS, batch, role, target};
 
 fn refusal(target: Target) -> String {
-    match EtcdStore::open(target) {
+    match EtcdStore::open(target, STALENESS) {
         Err(StoreError::Unavailable(text)) => text,
         opened => panic!("{opened:?}"),
     }
@@ -41,7 +41,7 @@ fn a_user_gets_in_with_the_password_alone() {
     let text = refusal(target(etcd.address(), "guarded"));
     assert!(text.contains("--etcd-user-file"), "{text}");
 
-    let mut store = EtcdStore::open(login("root:secret:1\n")).unwrap();
+    let mut store = EtcdStore::open(login("root:secret:1\n"), STALENESS).unwrap();
     store.commit(&batch(0, 1, vec![role("a")])).unwrap();
     // It forgets the tokens, and the store does not.
     etcd.kill();
@@ -107,7 +107,7 @@ fn tls_is_mutual_and_lets_no_stranger_in() {
         tls: Some(TlsFiles { ca, own }),
         ..target(etcd.address(), "tls")
     };
-    let mut store = EtcdStore::open(with(ca.clone(), Some(ours.issue("us")))).unwrap();
+    let mut store = EtcdStore::open(with(ca.clone(), Some(ours.issue("us"))), STALENESS).unwrap();
     store.commit(&batch(0, 1, vec![role("a")])).unwrap();
     assert_eq!(store.load().unwrap().revision, 1);
 

@@ -5,6 +5,7 @@ mod cluster;
 mod copied;
 mod proxy;
 mod server;
+mod strict;
 mod watch;
 
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use crate::support::{Server, command, wait};
 
 /// Longer than the store takes to give up.
 const LIMIT: Duration = Duration::from_secs(30);
+const STALENESS: Duration = Duration::from_secs(10);
 
 fn target(endpoint: String, root: &str) -> Target {
     let root = root.to_owned();
@@ -26,11 +28,11 @@ fn target(endpoint: String, root: &str) -> Target {
 }
 
 fn open(etcd: &Etcd, root: &str) -> EtcdStore {
-    EtcdStore::open(target(etcd.address(), root)).unwrap()
+    EtcdStore::open(target(etcd.address(), root), STALENESS).unwrap()
 }
 
 fn batch(expected: Revision, id: u128, changes: Vec<Change>) -> Batch {
-    Batch { expected, revision: expected + 1, id, changes }
+    Batch { expected, revision: expected + 1, id, changes, strict: false }
 }
 
 fn role(name: &str) -> Change {
@@ -47,7 +49,7 @@ fn databases(count: u64) -> Vec<Change> {
 fn an_answer_that_gets_lost_leaves_the_batch_to_be_found() {
     let etcd = Etcd::shared();
     let proxy = Proxy::to(etcd.address());
-    let mut store = EtcdStore::open(target(proxy.address.clone(), "lost")).unwrap();
+    let mut store = EtcdStore::open(target(proxy.address.clone(), "lost"), STALENESS).unwrap();
     store.load().unwrap();
     proxy.mute(true);
     let lost = store.commit(&batch(0, 77, vec![role("r")]));
@@ -96,7 +98,7 @@ fn another_member_takes_over_for_one_that_is_gone() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut several = target(gone.to_string(), "several");
     several.endpoints.push(etcd.address());
-    let mut store = EtcdStore::open(several).unwrap();
+    let mut store = EtcdStore::open(several, STALENESS).unwrap();
     store.commit(&batch(0, 1, vec![role("a")])).unwrap();
     assert_eq!(store.load().unwrap().revision, 1);
 }
@@ -131,7 +133,7 @@ fn a_batch_is_refused_from_the_first_operation_too_many() {
     assert_eq!(store.load().unwrap().state.databases.len(), 127);
 
     let generous = Target { max_txn_ops: 1000, ..target(etcd.address(), "generous") };
-    let mut store = EtcdStore::open(generous).unwrap();
+    let mut store = EtcdStore::open(generous, STALENESS).unwrap();
     let refused = store.commit(&batch(0, 1, databases(128)));
     assert_eq!(refused, Err(StoreError::TooLarge), "etcd itself refuses");
     assert_eq!(store.load().unwrap().revision, 0);
@@ -202,6 +204,7 @@ fn nonsense_is_refused_at_the_start() {
         ("etcds://h:1/root", &["--etcd-ca", "Cargo.toml"], "holds no certificate"),
         ("etcds://h:1/root", &["--etcd-cert", "x"], "--etcd-cert needs --etcd-key"),
         ("etcds://h:1/root", &["--etcd-key", "x"], "--etcd-key needs --etcd-cert"),
+        ("memory:", &["--strict-revokes"], "--strict-revokes needs --store etcd://"),
         ("memory:", &["--etcd-user-file", "x"], "--etcd-user-file needs --store etcd://"),
     ];
     for (store, flags, text) in cases {

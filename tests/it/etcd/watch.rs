@@ -10,33 +10,57 @@ use super::server::Etcd;
 use super::{LIMIT, batch, open, role};
 use milvus_rbac::storage::etcd::EtcdStore;
 
-struct Told(Receiver<News>);
+pub(super) struct Told(Receiver<News>);
 
 impl Told {
-    fn by(store: &mut EtcdStore) -> Self {
+    pub(super) fn by(store: &mut EtcdStore) -> Self {
         let (send, told) = channel();
         assert!(store.watch(Box::new(move |news| drop(send.send(news)))).unwrap());
         Self(told)
     }
 
     /// The next commit, or why there is none.
-    fn next(&self) -> (Revision, Option<BatchId>, Vec<Change>) {
+    pub(super) fn next(&self) -> (Revision, Option<BatchId>, Vec<Change>) {
         loop {
             match self.0.recv_timeout(LIMIT).unwrap() {
                 News::Committed { revision, batch, changes } => return (revision, batch, changes),
-                News::UpToDate(_) => {}
+                News::UpToDate(_) | News::InForce(_) => {}
                 lost @ News::Lost(_) => panic!("{lost:?}"),
             }
         }
     }
 
+    /// What all instances have in force, told next.
+    pub(super) fn in_force(&self) -> Revision {
+        loop {
+            match self.0.recv_timeout(LIMIT).unwrap() {
+                News::InForce(revision) => return revision,
+                News::Committed { .. } | News::UpToDate(_) => {}
+                lost @ News::Lost(_) => panic!("{lost:?}"),
+            }
+        }
+    }
+
+    /// Waits until it was found so often that everything has been told, and nothing of what is in
+    /// force was.
+    pub(super) fn is_quiet_for(&self, times: usize) {
+        let mut left = times;
+        while left > 0 {
+            match self.0.recv_timeout(LIMIT).unwrap() {
+                News::UpToDate(_) => left -= 1,
+                News::Committed { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// Waits until the watch is up to date with this moment. Nothing else may be told until then.
-    fn is_quiet(&self) {
+    pub(super) fn is_quiet(&self) {
         let now = Instant::now();
         loop {
             match self.0.recv_timeout(LIMIT).unwrap() {
                 News::UpToDate(at) if at > now => return,
-                News::UpToDate(_) => {}
+                News::UpToDate(_) | News::InForce(_) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -193,7 +217,7 @@ fn what_is_committed_while_a_store_is_read_is_read_or_told() {
                         changes.iter().for_each(|change| state.apply(change).unwrap());
                         revision = reached;
                     }
-                    News::UpToDate(_) => {}
+                    News::UpToDate(_) | News::InForce(_) => {}
                     News::Lost(e) => panic!("{e}"),
                 }
                 assert_eq!(u64::try_from(state.roles.len()).unwrap(), revision - FILLED);

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use milvus_rbac::engine::{Engine, MAX_STALENESS};
+use milvus_rbac::engine::{Engine, Sharing};
 use milvus_rbac::model::command::{Command as Change, Rules};
 use milvus_rbac::storage::sled::SledStore;
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ async fn child() {
     let session: usize = std::env::var(SESSION).unwrap().parse().unwrap();
     let store = SledStore::open(Path::new(&folder)).unwrap();
     let rules = Rules { max_roles: 0, ..Rules::default() };
-    let (engine, _writer) = Engine::start(Box::new(store), rules, MAX_STALENESS).unwrap();
+    let (engine, _writer) = Engine::start(Box::new(store), rules, Sharing::default()).unwrap();
     let tell = || println!("\nacknowledged {}", brief(&engine.snapshot()));
     tell();
     for i in 0..30 {
@@ -88,7 +88,7 @@ fn opening_child() {
     let folder = std::env::var_os(FOLDER).unwrap();
     let store = SledStore::open(Path::new(&folder)).unwrap();
     let (engine, _writer) =
-        Engine::start(Box::new(store), Rules::default(), MAX_STALENESS).unwrap();
+        Engine::start(Box::new(store), Rules::default(), Sharing::default()).unwrap();
     println!("\nacknowledged {}", brief(&engine.snapshot()));
     std::process::exit(0);
 }

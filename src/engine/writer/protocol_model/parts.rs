@@ -8,9 +8,6 @@ pub(super) const MAX_STALENESS: u8 = 1;
 pub(super) const TTL: u8 = 2;
 
 /// What makes the protocol safe; each can be taken away.
-///
-/// Those of strict revokes (`InstanceKeys`, `KeysAfterCommit`, `Lease`, `RegisteredBeforeLoad`, `FreshAfterRegistration`) are asked of
-/// whoever writes them: they are not served yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Safeguard {
     /// A commit happens only at the revision that it expects.

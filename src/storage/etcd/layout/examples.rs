@@ -549,10 +549,13 @@ fn databases_are_ours() {
 fn the_head_is_ours() {
     let mut mirror = Mirror::default();
     assert_eq!(mirror.head(), Ok(None));
-    for (batch, text) in
-        [(None, ""), (Some(0xab), ",\"batch\":\"000000000000000000000000000000ab\"")]
-    {
-        let head = Head { store_id: 1, revision: batch.map_or(0, |_| 9), batch };
+    let id = ",\"batch\":\"000000000000000000000000000000ab\"";
+    for (batch, strict, text) in [
+        (None, 0, String::new()),
+        (Some(0xab), 0, id.to_owned()),
+        (Some(0xab), 8, format!("{id},\"strict\":8")),
+    ] {
+        let head = Head { store_id: 1, revision: batch.map_or(0, |_| 9), batch, strict };
         let revision = head.revision;
         let value = format!(
             "{{\"store_id\":\"00000000000000000000000000000001\",\"revision\":{revision},\"format\":1{text}}}"
@@ -562,9 +565,14 @@ fn the_head_is_ours() {
         assert_eq!(mirror.head(), Ok(Some(&head)));
     }
     let good = "{\"store_id\":\"01\",\"revision\":1,\"format\":1,\"batch\":\"02\"}";
-    for (from, to) in
-        [("", ""), ("1,\"b", "2,\"b"), ("\"01\"", "1"), ("\"batch\":\"02\"", "\"x\":1")]
-    {
+    for (from, to) in [
+        ("", ""),
+        ("1,\"b", "2,\"b"),
+        ("\"01\"", "1"),
+        ("\"batch\":\"02\"", "\"x\":1"),
+        ("}", ",\"strict\":\"1\"}"),
+        ("}", ",\"strict\":2}"),
+    ] {
         let value = if from.is_empty() { String::new() } else { good.replace(from, to) };
         mirror.put(HEAD, value.as_bytes());
         assert!(matches!(mirror.head(), Err(StoreError::Damaged(_))), "{value}");
@@ -573,4 +581,19 @@ fn the_head_is_ours() {
     assert_eq!(mirror.head().unwrap().unwrap().batch, Some(2));
     mirror.delete(HEAD);
     assert_eq!(mirror.head(), Ok(None));
+}
+
+#[test]
+fn what_all_instances_have_in_force_is_what_the_slowest_has() {
+    let mut mirror = Mirror::default();
+    assert_eq!((mirror.in_force(), mirror.instance("a")), (None, None));
+    mirror.put("milvus-rbac/instances/a", b"{\"in_force\":7}");
+    mirror.put("milvus-rbac/instances/b", &super::encode_instance(5));
+    assert_eq!((mirror.in_force(), mirror.instance("a")), (Some(5), Some(7)));
+    // One that does not speak holds everything back.
+    mirror.put("milvus-rbac/instances/b", b"soon");
+    assert_eq!(mirror.in_force(), Some(0));
+    mirror.delete("milvus-rbac/instances/b");
+    assert_eq!(mirror.in_force(), Some(7));
+    assert_eq!(mirror.changes(&State::default()), Ok(vec![]));
 }

@@ -15,6 +15,9 @@ pub(in crate::storage::etcd) const ROOTS: [&str; 3] =
 /// Where the last commit is told.
 pub(in crate::storage::etcd) const HEAD: &str = "milvus-rbac/head";
 
+/// Under this each instance tells that it is there.
+pub(in crate::storage::etcd) const INSTANCES: &str = "milvus-rbac/instances/";
+
 const DATABASES: &str = "milvus-rbac/databases/";
 const USERS: &str = "root-coord/credential/users/";
 const ROLES: &str = "root-coord/credential/roles/";
@@ -27,6 +30,7 @@ const GROUPS: &str = "root-coord/privilege-group/";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Record {
     Head,
+    Instance(Name),
     Database(Name),
     User(Name),
     Role(Name),
@@ -77,12 +81,13 @@ impl Record {
         if key == HEAD {
             return Ok(Some(Self::Head));
         }
-        let sections = [DATABASES, USERS, ROLES, BINDINGS, GRANTEES, GRANTS, GROUPS];
+        let sections = [INSTANCES, DATABASES, USERS, ROLES, BINDINGS, GRANTEES, GRANTS, GROUPS];
         let section = sections.into_iter().find_map(|s| Some((s, key.strip_prefix(s)?)));
         let Some((section, rest)) = section else { return Ok(None) };
         let mut parts = rest.split('/').filter(|part| !part.is_empty());
         let parts = [parts.next(), parts.next(), parts.next()];
         let record = match (section, parts) {
+            (INSTANCES, [Some(id), None, _]) => Self::Instance(id.into()),
             (DATABASES, [Some(name), None, _]) => Self::Database(names.name(name)),
             (USERS, [Some(name), None, _]) => Self::User(names.name(name)),
             (ROLES, [Some(name), None, _]) => Self::Role(names.name(name)),
@@ -114,6 +119,7 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head => f.write_str(HEAD),
+            Self::Instance(id) => write!(f, "{INSTANCES}{id}"),
             Self::Database(name) => write!(f, "{DATABASES}{name}"),
             Self::User(name) => write!(f, "{USERS}{name}"),
             Self::Role(name) => write!(f, "{ROLES}{name}"),

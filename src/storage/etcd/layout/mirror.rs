@@ -9,7 +9,7 @@ use super::values::{self, Credential, Head};
 use crate::model::names::Names;
 use crate::model::privilege::ObjectType;
 use crate::model::state::{Database, Group, Name};
-use crate::storage::StoreError;
+use crate::storage::{Revision, StoreError};
 
 /// All records that are understood, and which of them have changed.
 ///
@@ -19,6 +19,8 @@ use crate::storage::StoreError;
 pub(in crate::storage::etcd) struct Mirror {
     names: Names,
     head: Option<Result<Head, StoreError>>,
+    /// What each instance has in force, by its id.
+    instances: BTreeMap<Name, Revision>,
     pub(super) users: BTreeMap<Name, Credential>,
     /// With the description.
     pub(super) roles: BTreeMap<Name, Name>,
@@ -55,6 +57,10 @@ impl Mirror {
         let Some(record) = self.touch(key) else { return };
         match record {
             Record::Head => self.head = Some(Head::decode(value)),
+            Record::Instance(id) => {
+                let revision = values::decode_instance(value).unwrap_or_else(|| odd(key));
+                self.instances.insert(id, revision);
+            }
             Record::Database(name) => {
                 let database = values::decode_database(&name, value);
                 self.databases.insert(name, database);
@@ -98,6 +104,7 @@ impl Mirror {
         let Some(record) = self.touch(key) else { return };
         match record {
             Record::Head => self.head = None,
+            Record::Instance(id) => drop(self.instances.remove(&id)),
             Record::Database(name) => drop(self.databases.remove(&name)),
             Record::User(name) => drop(self.users.remove(&name)),
             Record::Role(name) => drop(self.roles.remove(&name)),
@@ -122,6 +129,16 @@ impl Mirror {
         self.head.as_ref().map(Result::as_ref).transpose().map_err(Clone::clone)
     }
 
+    /// What an instance has told that it has in force; none for one that is not there.
+    pub(in crate::storage::etcd) fn instance(&self, id: &str) -> Option<Revision> {
+        self.instances.get(id).copied()
+    }
+
+    /// What all instances have in force.
+    pub(in crate::storage::etcd) fn in_force(&self) -> Option<Revision> {
+        self.instances.values().min().copied()
+    }
+
     /// The record of that key, and a note that it changes.
     fn touch(&mut self, key: &str) -> Option<Record> {
         let Ok(record) = Record::of(key, &mut self.names) else {
@@ -131,7 +148,7 @@ impl Mirror {
         let record = record?;
         let touched = &mut self.touched;
         match record.clone() {
-            Record::Head => {}
+            Record::Head | Record::Instance(_) => {}
             Record::Database(name) => drop(touched.databases.insert(name)),
             Record::User(name) => drop(touched.users.insert(name)),
             Record::Role(name) => drop(touched.roles.insert(name)),

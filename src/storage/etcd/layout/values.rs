@@ -18,6 +18,8 @@ pub(in crate::storage::etcd) struct Head {
     pub(in crate::storage::etcd) revision: Revision,
     /// None until there is a commit.
     pub(in crate::storage::etcd) batch: Option<BatchId>,
+    /// The last commit that all instances are to tell of; 0 where there is none.
+    pub(in crate::storage::etcd) strict: Revision,
 }
 
 /// A user as Milvus keeps it.
@@ -51,6 +53,7 @@ impl Head {
             ("format", FORMAT.into()),
         ];
         fields.extend(self.batch.map(|batch| ("batch", format!("{batch:032x}").into())));
+        fields.extend((self.strict > 0).then(|| ("strict", self.strict.into())));
         object(fields)
     }
 
@@ -69,7 +72,9 @@ impl Head {
         if batch.is_none() && (revision > 0 || fields.contains_key("batch")) {
             return Err(damaged());
         }
-        Ok(Self { store_id, revision, batch })
+        let strict = fields.get("strict").map_or(Some(0), Value::as_u64);
+        let strict = strict.filter(|strict| *strict <= revision).ok_or_else(damaged)?;
+        Ok(Self { store_id, revision, batch, strict })
     }
 }
 
@@ -145,6 +150,15 @@ pub(super) fn decode_database(name: &str, value: &[u8]) -> Result<Database, Stor
         Some(Database { id: number("id")?, created: number("created")?, properties })
     };
     read().ok_or_else(|| StoreError::Damaged(format!("the record of database `{name}`")))
+}
+
+/// What an instance has in force.
+pub(in crate::storage::etcd) fn encode_instance(in_force: Revision) -> Vec<u8> {
+    object(vec![("in_force", in_force.into())])
+}
+
+pub(super) fn decode_instance(value: &[u8]) -> Option<Revision> {
+    fields(value)?.get("in_force").and_then(Value::as_u64)
 }
 
 /// The fields of an object, in the order given.

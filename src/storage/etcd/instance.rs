@@ -1,0 +1,119 @@
+//! That this instance is there, as the others see it: a record under a lease, which etcd removes
+//! where nobody asks for it any more.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use super::client::{Client, Connection, Failure};
+use super::copy::Place;
+use super::layout::{INSTANCES, encode_instance};
+use super::proto::PutRequest;
+use crate::storage::{Revision, StoreError, random_id};
+
+/// How much longer the lease lasts than anything may be decided on what was known when it was asked for.
+const MARGIN: Duration = Duration::from_secs(5);
+/// What of it is used. The rest is for clocks that do not run alike, and for a lease that was renewed
+/// by a leader who did not know yet that there is another.
+const USED: Duration = Duration::from_secs(2);
+/// How long etcd may take to be told of the end; it finds out by itself.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// One for the life of the store.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) id: String,
+    key: Vec<u8>,
+    /// In seconds.
+    ttl: i64,
+    /// The revision on which decisions rest.
+    pub(super) in_force: watch::Sender<Revision>,
+    lease: Mutex<Lease>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Lease {
+    None,
+    Held(i64),
+    /// There will be no other.
+    Ended,
+}
+
+impl Instance {
+    pub(super) fn new(place: &Place, max_staleness: Duration) -> Result<Self, StoreError> {
+        let id = format!("{:032x}", random_id()?);
+        let key = place.key(&format!("{INSTANCES}{id}"));
+        let ttl = (max_staleness + MARGIN).as_millis().div_ceil(1000);
+        let ttl = i64::try_from(ttl).unwrap_or(i64::MAX);
+        let in_force = watch::Sender::new(0);
+        Ok(Self { id, key, ttl, in_force, lease: Mutex::new(Lease::None) })
+    }
+
+    /// Makes sure that the others see this instance. Returns the latest moment for which it may be
+    /// said that everything up to it is known: what is decided on that ends before the lease does.
+    ///
+    /// INVARIANT: whoever decides is seen by all who ask whether a commit is in force everywhere.
+    /// So the record is written before the state is read, or is found to be the newest. Defended by
+    /// `tests/it/etcd/strict.rs`.
+    pub(super) async fn show(&self, connection: &Connection) -> Result<Instant, Failure> {
+        let mut lease = self.lease.lock().await;
+        match *lease {
+            Lease::None => {}
+            Lease::Held(id) => {
+                let sent = Instant::now();
+                if connection.keep_alive(id).await? > 0 {
+                    return Ok(sent + USED);
+                }
+                warn!("etcd's lease has run out; taking another one");
+                *lease = Lease::None;
+            }
+            Lease::Ended => return Err(Failure::Refused("the store is closed".to_owned())),
+        }
+        let sent = Instant::now();
+        let granted = connection.grant(self.ttl).await?;
+        self.put(connection, granted, *self.in_force.borrow()).await?;
+        *lease = Lease::Held(granted);
+        info!(instance = self.id, "the other instances can see this one");
+        Ok(sent + USED)
+    }
+
+    /// Tells the others what is in force here.
+    pub(super) async fn tell(
+        &self,
+        connection: &Connection,
+        revision: Revision,
+    ) -> Result<Revision, Failure> {
+        let lease: MutexGuard<'_, Lease> = self.lease.lock().await;
+        // With a new lease it is told anyway.
+        if let Lease::Held(id) = *lease {
+            self.put(connection, id, revision).await?;
+        }
+        Ok(revision)
+    }
+
+    async fn put(
+        &self,
+        connection: &Connection,
+        lease: i64,
+        revision: Revision,
+    ) -> Result<(), Failure> {
+        let (key, value) = (self.key.clone(), encode_instance(revision));
+        connection.put(PutRequest { key, value, lease }).await
+    }
+
+    /// Has the others wait no longer for this instance, which decides on nothing any more.
+    pub(super) async fn end(&self, client: &mut Client) {
+        let end = async {
+            let lease = std::mem::replace(&mut *self.lease.lock().await, Lease::Ended);
+            let Lease::Held(id) = lease else { return Ok(()) };
+            client.connection().await?.revoke(id).await
+        };
+        match timeout(FAREWELL, end).await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => debug!(?failure, "etcd was not told of the end"),
+            Err(_) => debug!("etcd was not told of the end"),
+        }
+    }
+}
