@@ -3,6 +3,7 @@
 mod access;
 mod cluster;
 mod copied;
+mod new_enemy;
 mod proxy;
 mod server;
 mod strict;

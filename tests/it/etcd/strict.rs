@@ -96,24 +96,38 @@ fn an_instance_whose_lease_is_lost_takes_another_before_it_is_up_to_date() {
     sees(&etcd, "lease", 1);
 }
 
-/// Rights of `u` at a server.
-async fn set_admin(client: &mut Client, operation: OperateUserRoleType) -> Status {
-    let request = OperateUserRoleRequest {
+/// Makes user `u`.
+pub(super) async fn create_user(client: &mut Client) {
+    let user = CreateCredentialRequest {
+        username: "u".to_owned(),
+        password: encoded("password"),
+        ..Default::default()
+    };
+    let created = client.create_credential(user).await.unwrap().into_inner();
+    assert_eq!(created.code, 0, "{created:?}");
+}
+
+/// Gives `u` all rights, or takes them away.
+pub(super) fn admin(operation: OperateUserRoleType) -> OperateUserRoleRequest {
+    OperateUserRoleRequest {
         username: "u".to_owned(),
         role_name: "admin".to_owned(),
         r#type: operation.into(),
         ..Default::default()
-    };
-    client.operate_user_role(request).await.unwrap().into_inner()
+    }
+}
+
+async fn set_admin(client: &mut Client, operation: OperateUserRoleType) -> Status {
+    client.operate_user_role(admin(operation)).await.unwrap().into_inner()
 }
 
 /// Whether a call is answered that takes those rights.
-async fn is_allowed(client: &mut Client) -> bool {
+pub(super) async fn is_allowed(client: &mut Client) -> bool {
     let answer = client.list_cred_users(ListCredUsersRequest::default()).await;
     answer.is_ok_and(|answer| answer.into_inner().status.is_some_and(|status| status.code == 0))
 }
 
-async fn becomes(client: &mut Client, allowed: bool) {
+pub(super) async fn becomes(client: &mut Client, allowed: bool) {
     let until = Instant::now() + LIMIT;
     while is_allowed(client).await != allowed {
         assert!(Instant::now() < until);
@@ -131,13 +145,7 @@ async fn what_is_revoked_strictly_is_allowed_nowhere_not_even_by_one_that_was_st
     };
     let (one, other) = (start(&["--strict-revokes"]), start(&[]));
     let mut root = one.root().await;
-    let user = CreateCredentialRequest {
-        username: "u".to_owned(),
-        password: encoded("password"),
-        ..Default::default()
-    };
-    let created = root.create_credential(user).await.unwrap().into_inner();
-    assert_eq!(created.code, 0, "{created:?}");
+    create_user(&mut root).await;
     let mut u = other.client("u", "password").await;
     for _ in 0..10 {
         let added = set_admin(&mut root, OperateUserRoleType::AddUserToRole).await;
