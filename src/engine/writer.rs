@@ -355,9 +355,10 @@ fn not_stored(error: &StoreError) -> Error {
         StoreError::Unknown(_) => {
             "the store failed; whether the change was stored is not known yet"
         }
-        StoreError::InUse(_) | StoreError::Unavailable(_) | StoreError::Damaged(_) => {
-            "the store failed, nothing was changed"
-        }
+        StoreError::InUse(_)
+        | StoreError::Unavailable(_)
+        | StoreError::Unfit(_)
+        | StoreError::Damaged(_) => "the store failed, nothing was changed",
     };
     Error::new(ErrorKind::Unavailable, why)
 }

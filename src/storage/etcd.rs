@@ -8,6 +8,7 @@
 mod client;
 mod copy;
 mod layout;
+mod moved;
 mod target;
 mod watch;
 
@@ -25,6 +26,7 @@ use self::proto::request_op::Request as Op;
 use self::proto::response_op::Response as Done;
 pub use self::target::{Target, TlsFiles};
 use self::watch::{Tell, Watch};
+use super::copy::not_whole;
 use super::{Batch, Loaded, Store, StoreError, random_id};
 
 /// etcd's messages and services.
@@ -45,6 +47,8 @@ pub struct EtcdStore {
     /// What is known; none where it is not the newest, and nobody watches.
     copy: Option<Arc<Shared>>,
     watch: Option<Watch>,
+    /// Whether a copy goes into it, whose mark is then ours.
+    filling: bool,
 }
 
 impl EtcdStore {
@@ -54,6 +58,14 @@ impl EtcdStore {
     /// # Errors
     /// No member answers, or lets us in; or the records are not ones that this version understands.
     pub fn open(target: Target) -> Result<Self, StoreError> {
+        let mut store = Self::connect(target)?;
+        let copy = store.read_or_create()?;
+        store.know(copy)?;
+        Ok(store)
+    }
+
+    /// Not yet to any member; nothing is known.
+    fn connect(target: Target) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("etcd")
@@ -62,16 +74,23 @@ impl EtcdStore {
             .map_err(|e| StoreError::Unavailable(e.to_string()))?;
         let target = Arc::new(target);
         let (client, place) = (Client::new(target.clone()), Place::new(&target.root));
-        let mut store = Self { target, place, runtime, client, id: 0, copy: None, watch: None };
-        let copy = store.read_or_create()?;
-        let head = copy.mirror.head()?;
-        store.id = head.map_or(0, |head| head.store_id);
-        store.copy = Some(Arc::new(Shared::new(copy)));
-        Ok(store)
+        let (copy, watch, filling) = (None, None, false);
+        Ok(Self { target, place, runtime, client, id: 0, copy, watch, filling })
+    }
+
+    /// Goes on from what was read.
+    fn know(&mut self, copy: Copy) -> Result<(), StoreError> {
+        self.id = copy.mirror.head()?.map_or(0, |head| head.store_id);
+        self.copy = Some(Arc::new(Shared::new(copy)));
+        Ok(())
     }
 
     fn read(&mut self) -> Result<Copy, StoreError> {
-        self.runtime.block_on(Copy::read(&mut self.client, &self.place))
+        let copy = self.runtime.block_on(Copy::read(&mut self.client, &self.place))?;
+        if copy.is_marked && !self.filling {
+            return Err(not_whole(&self.target));
+        }
+        Ok(copy)
     }
 
     fn read_or_create(&mut self) -> Result<Copy, StoreError> {
@@ -100,8 +119,8 @@ impl EtcdStore {
             return Ok(copy.clone());
         }
         let copy = self.read()?;
-        let id = copy.mirror.head()?.map(|head| head.store_id);
-        if id != Some(self.id) {
+        let id = copy.mirror.head()?.map_or(0, |head| head.store_id);
+        if id != self.id {
             return Err(StoreError::Damaged(format!(
                 "{}: another store has been put into its place",
                 self.target.root

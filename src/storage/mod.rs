@@ -149,6 +149,8 @@ pub enum StoreError {
     Unavailable(String),
     /// The batch may or may not have been committed.
     Unknown(String),
+    /// There is no store, or none for what is asked of it. Nothing changed.
+    Unfit(String),
     /// What is stored cannot be understood: damage, or a newer version's records.
     Damaged(String),
 }
@@ -160,6 +162,7 @@ impl fmt::Display for StoreError {
             Self::Conflict => f.write_str("the store has moved on"),
             Self::ReadOnly => f.write_str("the store takes no changes from here"),
             Self::TooLarge => f.write_str("the change is larger than the store takes at once"),
+            Self::Unfit(text) => f.write_str(text),
             Self::Refused(text) => write!(f, "the store cannot hold it: {text}"),
             Self::Unavailable(text) => write!(f, "the store is unavailable: {text}"),
             Self::Unknown(text) => write!(f, "the store did not confirm a commit: {text}"),

@@ -1,5 +1,6 @@
 //! Which etcd, and with what one gets in.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,13 @@ pub struct TlsFiles {
     pub ca: PathBuf,
     /// Our certificate and its key.
     pub own: Option<(PathBuf, PathBuf)>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls.is_some() { "etcds" } else { "etcd" };
+        write!(f, "{scheme}://{}/{}", self.endpoints.join(","), self.root)
+    }
 }
 
 impl Target {

@@ -1,6 +1,7 @@
 //! The store in a real etcd, which each test stops, cuts off, fills and shares as it needs.
 
 mod access;
+mod broken_off;
 mod cluster;
 mod copied;
 mod proxy;
