@@ -186,6 +186,7 @@ impl Writer {
                 Some(_) => Health::Healthy,
             });
         }
+        self.followed.stop();
         self.store.close()
     }
 
