@@ -138,7 +138,7 @@ impl Writer {
         let changes = some.to_vec();
         let batch = Batch { expected: self.at, revision, id: random_id()?, changes };
         match self.target.commit(&batch) {
-            Err(StoreError::TooLarge) if some.len() > 1 => {
+            Err(StoreError::TooLarge(_)) if some.len() > 1 => {
                 self.at_once = some.len() / 2;
                 Ok(())
             }

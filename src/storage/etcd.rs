@@ -15,8 +15,9 @@ mod watch;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use prost::Message as _;
 use tokio::runtime::Runtime;
-use tracing::{info, warn};
+use tracing::info;
 
 use self::client::{Client, Failure};
 use self::copy::{Copy, Place, Shared};
@@ -143,17 +144,12 @@ impl EtcdStore {
         let put = Write::Put { key: HEAD.to_owned(), value: head.clone() };
         let success: Vec<_> =
             writes.into_iter().chain([put]).map(|write| self.place.op(write)).collect();
-        if success.len() > self.target.max_txn_ops {
-            warn!(
-                operations = success.len(),
-                limit = self.target.max_txn_ops,
-                "a change takes more operations than a transaction of etcd may have"
-            );
-            return Err(StoreError::TooLarge);
-        }
+        let operations = success.len();
         let look = proto::RequestOp { request: Some(Op::RequestRange(self.place.head())) };
         let compare = vec![self.place.head_is(copy.head.clone())];
-        Ok((TxnRequest { compare, success, failure: vec![look] }, head))
+        let transaction = TxnRequest { compare, success, failure: vec![look] };
+        self.target.check_size(operations, transaction.encoded_len())?;
+        Ok((transaction, head))
     }
 }
 
