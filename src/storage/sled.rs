@@ -459,10 +459,13 @@ fn read_error(error: &sled::Error) -> StoreError {
         sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => in_use(),
         // The system's own errors have a number; the others are files that end too early.
         sled::Error::Io(e) if e.raw_os_error().is_some() => unavailable(e),
-        sled::Error::Corruption { at: Some(at), .. } => {
-            damaged(format_args!("its log is damaged at {at:?}"))
-        }
-        sled::Error::Corruption { at: None, .. } => damaged("its log is damaged"),
+        sled::Error::Corruption { .. } => damaged(format_args!(
+            "its log is damaged. What came before the damage may be read on a copy of the folder, \
+             without its files `snap.*` and with an empty file `{}` in place of the one that is \
+             there (revoked grants, removed users and old passwords of then are in force again). \
+             Otherwise",
+            head::FILE
+        )),
         other => damaged(other),
     }
 }
