@@ -75,6 +75,13 @@ async fn a_store_moves_to_etcd_and_back() {
     let server = Server::run(command(&second).args(flags));
     assert_eq!(shown(&server).await, before);
 
+    // Records of a Milvus alone are enough, and stay alone.
+    etcd.put("milvus/meta/root-coord/credential/roles/r", "");
+    let foreign = format!("etcd://{}/milvus/meta", etcd.address());
+    let (moved, told) = copy(&foreign, &sled_url(&folders.path().join("taken")));
+    assert!(moved && told.contains("1 records copied and checked, revision 1"), "{told}");
+    assert_eq!(etcd.get("milvus/meta/milvus-rbac/head"), None);
+
     // Neither end is made where there is nothing to copy.
     let (typo, third) = (folders.path().join("typo"), folders.path().join("third"));
     let nothing = format!("etcd://{}/nothing/meta", etcd.address());
