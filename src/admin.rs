@@ -51,6 +51,10 @@ async fn readiness(State(admin): State<Admin>) -> Response {
             Some("the upstream Milvus does not answer; users, roles and grants are served")
         }
         Health::Healthy => None,
+        Health::StoreFailed | Health::StoreSilent if admin.engine.current().is_err() => Some(
+            "the store failed, and what others change in it is not heard of: nothing is decided; \
+             the log says why",
+        ),
         Health::StoreFailed => Some("the store failed: changes are refused, reads go on"),
         Health::StoreSilent => Some("the store does not answer: changes may fail, reads go on"),
         Health::Behind => BEHIND,

@@ -1,6 +1,7 @@
 //! Puts the process together, runs it, and takes it apart in order. Only here are concrete stores
 //! named.
 
+mod copy;
 mod root;
 
 use std::io::Write as _;
@@ -19,8 +20,8 @@ use tracing::{info, warn};
 
 use crate::admin::Admin;
 use crate::clock::Clock;
-use crate::config::{Config, Ends, StoreUrl};
-use crate::engine::{Engine, Health, Sharing, WriterThread};
+use crate::config::{Config, StoreUrl};
+use crate::engine::{Engine, Health, WriterThread};
 use crate::gate::{self, Center, Credentials, External, Gate, Upstream};
 use crate::listener::Port;
 use crate::passwords::Passwords;
@@ -34,12 +35,14 @@ use crate::rpc::proto::service::client_telemetry_service_server::{
 };
 use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
 use crate::rpc::{Access, Behind, DESCRIPTORS, Service};
+use crate::storage::Store;
 use crate::storage::etcd::EtcdStore;
 use crate::storage::follow::FollowStore;
 use crate::storage::memory::MemoryStore;
 use crate::storage::sled::SledStore;
-use crate::storage::{Store, StoreError, copy};
 use crate::telemetry;
+
+pub use self::copy::copy;
 
 /// How long running calls may take to finish when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -164,27 +167,6 @@ pub async fn run(config: Config) -> Result<(), String> {
         Err(format!("the store has not answered for {} s; it was not closed", GRACE.as_secs()))
     })?;
     if failed { Err("the writer ended by itself".to_owned()) } else { Ok(()) }
-}
-
-/// Copies all records of a store that nobody uses into an empty one. Blocks.
-///
-/// # Errors
-/// A text that says what could not be opened, read or written.
-pub fn copy(Ends { from, to }: Ends) -> Result<(), String> {
-    let open = |url| -> Result<Box<dyn Store>, StoreError> {
-        match url {
-            StoreUrl::Sled(folder) => Ok(Box::new(SledStore::open(&folder)?)),
-            StoreUrl::Etcd(target) => {
-                Ok(Box::new(EtcdStore::open(target, Sharing::default().max_staleness)?))
-            }
-            StoreUrl::Memory | StoreUrl::Follow(_) => Err(StoreError::ReadOnly),
-        }
-    };
-    let source = open(from).map_err(|e| format!("--from: {e}"))?;
-    let target = open(to).map_err(|e| format!("--to: {e}"))?;
-    let copied = copy::copy(source, target, |done, all| eprintln!("{done} of {all} records"))?;
-    println!("{} records copied and checked, revision {}", copied.records, copied.revision);
-    Ok(())
 }
 
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {

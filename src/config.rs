@@ -55,7 +55,7 @@ struct CopyFlags {
     #[arg(long, value_name = "URL")]
     to: String,
     #[command(flatten)]
-    etcd: etcd::EtcdFlags,
+    reach: etcd::StoreFlags,
 }
 
 /// What is to be done.
@@ -93,11 +93,11 @@ impl TryFrom<CopyFlags> for Task {
 
     fn try_from(flags: CopyFlags) -> Result<Self, String> {
         let is_etcd = |url: &str| url.starts_with("etcd");
-        let none = etcd::EtcdFlags::default();
+        let none = etcd::StoreFlags::default();
         let store = |flag: &str, url: &str| {
-            // The flags of an etcd are for whichever of the two is one.
-            let etcd = if is_etcd(url) { &flags.etcd } else { &none };
-            match store_url(url, etcd).map_err(|e| e.replacen("--store", flag, 1))? {
+            // They are for whichever of the two is an etcd.
+            let reach = if is_etcd(url) { &flags.reach } else { &none };
+            match store_url(url, reach).map_err(|e| e.replacen("--store", flag, 1))? {
                 StoreUrl::Follow(_) | StoreUrl::Memory => {
                     Err(format!("{flag}: `{url}` is none of sled:DIR, etcd://HOST:PORT/ROOT"))
                 }
@@ -105,7 +105,7 @@ impl TryFrom<CopyFlags> for Task {
             }
         };
         if !is_etcd(&flags.from) && !is_etcd(&flags.to) {
-            flags.etcd.refuse()?;
+            flags.reach.refuse(false)?;
         }
         let ends = Ends { from: store("--from", &flags.from)?, to: store("--to", &flags.to)? };
         Ok(Self::Copy(Box::new(ends)))
@@ -142,9 +142,6 @@ pub struct Flags {
         value_name = "URL"
     )]
     store: String,
-    /// Holds `user:password`, who this instance is to the one that it follows.
-    #[arg(long, env = "MILVUS_RBAC_STORE_LOGIN_FILE", value_name = "FILE")]
-    store_login_file: Option<PathBuf>,
     /// Where several instances share a store: how many seconds old the state may be on which
     /// something is decided. Beyond, the instance is not ready and refuses everything.
     #[arg(long, env = "MILVUS_RBAC_MAX_STALENESS", default_value_t = Sharing::default().max_staleness.as_secs(),
@@ -183,7 +180,7 @@ pub struct Flags {
     #[arg(long, env = "MILVUS_RBAC_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     log_level: String,
     #[command(flatten)]
-    etcd: etcd::EtcdFlags,
+    reach: etcd::StoreFlags,
     #[command(flatten)]
     sidecar: SidecarFlags,
     #[command(flatten)]
@@ -262,7 +259,7 @@ pub struct Config {
     pub admin_listen: Option<String>,
     /// The store.
     pub store: StoreUrl,
-    /// Who this instance is to its store.
+    /// Who this instance is to the one that it follows.
     pub store_login: Option<Login>,
     /// What holds where others change it too.
     pub sharing: Sharing,
@@ -320,7 +317,7 @@ impl TryFrom<Flags> for Config {
 
     fn try_from(flags: Flags) -> Result<Self, String> {
         flags.planned.refuse()?;
-        let store = store_url(&flags.store, &flags.etcd)?;
+        let store = store_url(&flags.store, &flags.reach)?;
         if flags.strict_revokes && !matches!(store, StoreUrl::Etcd(_)) {
             return Err("--strict-revokes needs --store etcd:// or etcds://".to_owned());
         }
@@ -330,7 +327,10 @@ impl TryFrom<Flags> for Config {
                 "off" => None,
                 _ => Some(address("--admin-listen", flags.admin_listen)?),
             },
-            store_login: store_login(&store, flags.store_login_file)?,
+            store_login: match &store {
+                StoreUrl::Follow(_) => flags.reach.login()?,
+                StoreUrl::Sled(_) | StoreUrl::Etcd(_) | StoreUrl::Memory => None,
+            },
             store,
             sharing: Sharing {
                 max_staleness: Duration::from_secs(flags.max_staleness),
@@ -411,11 +411,11 @@ fn credentials(how: &str) -> Result<Credentials, String> {
     }
 }
 
-fn store_url(url: &str, etcd: &etcd::EtcdFlags) -> Result<StoreUrl, String> {
+fn store_url(url: &str, reach: &etcd::StoreFlags) -> Result<StoreUrl, String> {
     if let Some((scheme @ ("etcd" | "etcds"), rest)) = url.split_once(':') {
-        return etcd::target(rest, scheme == "etcds", etcd).map(StoreUrl::Etcd);
+        return etcd::target(rest, scheme == "etcds", reach).map(StoreUrl::Etcd);
     }
-    etcd.refuse()?;
+    reach.refuse(url.starts_with("follow:"))?;
     match url.split_once(':') {
         Some(("sled", folder)) if !folder.is_empty() => Ok(StoreUrl::Sled(folder.into())),
         Some(("memory", "")) => Ok(StoreUrl::Memory),
@@ -430,22 +430,6 @@ fn store_url(url: &str, etcd: &etcd::EtcdFlags) -> Result<StoreUrl, String> {
             "--store: `{url}` is none of sled:DIR, memory:, etcd://HOST:PORT/ROOT, follow://HOST:PORT"
         )),
     }
-}
-
-fn store_login(store: &StoreUrl, file: Option<PathBuf>) -> Result<Option<Login>, String> {
-    let Some(file) = file else { return Ok(None) };
-    let flag = "--store-login-file";
-    if !matches!(store, StoreUrl::Follow(_)) {
-        return Err(format!("{flag} is for a store of follow://HOST:PORT"));
-    }
-    let read = fs::read_to_string(&file);
-    let file = file.display();
-    let text = read.map_err(|e| format!("{flag} {file}: {e}"))?;
-    let (user, password) = text
-        .trim_end_matches(['\r', '\n'])
-        .split_once(':')
-        .ok_or_else(|| format!("{flag} {file}: it does not hold user:password"))?;
-    Ok(Some(Login { user: user.to_owned(), password: password.to_owned() }))
 }
 
 /// The file's text, without the line's end.

@@ -213,7 +213,7 @@ impl Engine {
                     ErrorKind::Unavailable,
                     format!(
                         "nothing is decided here for now: what others have changed has not been heard \
-                     of for {} s, and {} s are allowed",
+                     of for {} s, and --max-staleness allows {} s",
                         staleness.as_secs(),
                         self.published.sharing.max_staleness.as_secs()
                     ),

@@ -6,19 +6,24 @@ use std::path::PathBuf;
 use axum::http::uri::Authority;
 use clap::Args;
 
+use crate::storage::Login;
 use crate::storage::etcd::{Target, TlsFiles};
 
-/// etcd's own default.
+/// etcd's own defaults.
 const MAX_TXN_OPS: usize = 128;
-/// One change takes several operations.
+const MAX_REQUEST_BYTES: usize = 3 << 19;
+/// One change takes several operations, …
 const FEWEST_TXN_OPS: usize = 16;
+/// … and its names and values some room.
+const FEWEST_REQUEST_BYTES: usize = 128 << 10;
 
-/// The flags of a store in an etcd.
+/// How a store elsewhere is reached.
 #[derive(Debug, Default, Args)]
-pub(super) struct EtcdFlags {
-    /// Holds `user:password` for etcd. This and the other files are read with each connection.
-    #[arg(long, env = "MILVUS_RBAC_ETCD_USER_FILE", value_name = "FILE")]
-    etcd_user_file: Option<PathBuf>,
+pub(super) struct StoreFlags {
+    /// Holds `user:password`, who this instance is to its store: to etcd, or to the instance that it
+    /// follows. For etcd this and the other files are read with each connection.
+    #[arg(long, env = "MILVUS_RBAC_STORE_LOGIN_FILE", value_name = "FILE")]
+    store_login_file: Option<PathBuf>,
     /// Who signs etcd's certificates, for `etcds:`.
     #[arg(long, env = "MILVUS_RBAC_ETCD_CA", value_name = "FILE")]
     etcd_ca: Option<PathBuf>,
@@ -30,19 +35,28 @@ pub(super) struct EtcdFlags {
     etcd_key: Option<PathBuf>,
 }
 
-impl EtcdFlags {
-    /// For stores elsewhere.
-    pub(super) fn refuse(&self) -> Result<(), String> {
-        match self.first(true) {
-            Some(flag) => Err(format!("{flag} needs --store etcd:// or etcds://")),
+impl StoreFlags {
+    /// For stores that are no etcd; `has_login` for those that want one.
+    pub(super) fn refuse(&self, has_login: bool) -> Result<(), String> {
+        if self.store_login_file.is_some() && !has_login {
+            let flag = "--store-login-file";
+            return Err(format!(
+                "{flag} is for a store that asks who this is: etcd://, etcds:// or follow://"
+            ));
+        }
+        match self.first_of_tls() {
+            Some(flag) => Err(format!("{flag} needs --store etcds://")),
             None => Ok(()),
         }
     }
 
-    /// The first of the flags that was given.
-    fn first(&self, with_user: bool) -> Option<&'static str> {
+    pub(super) fn login(&self) -> Result<Option<Login>, String> {
+        self.store_login_file.as_deref().map(Login::read).transpose()
+    }
+
+    /// The first of the flags for `etcds:` that was given.
+    fn first_of_tls(&self) -> Option<&'static str> {
         let given = [
-            ("--etcd-user-file", with_user && self.etcd_user_file.is_some()),
             ("--etcd-ca", self.etcd_ca.is_some()),
             ("--etcd-cert", self.etcd_cert.is_some()),
             ("--etcd-key", self.etcd_key.is_some()),
@@ -63,7 +77,7 @@ impl EtcdFlags {
 }
 
 /// What `url`, `etcd:` or `etcds:` left out, means.
-pub(super) fn target(url: &str, secure: bool, flags: &EtcdFlags) -> Result<Target, String> {
+pub(super) fn target(url: &str, secure: bool, flags: &StoreFlags) -> Result<Target, String> {
     let scheme = if secure { "etcds" } else { "etcd" };
     let wrong = |why: String| {
         format!(
@@ -81,7 +95,7 @@ pub(super) fn target(url: &str, secure: bool, flags: &EtcdFlags) -> Result<Targe
         let usable = |a: &Authority| a.port_u16().is_some_and(|port| port > 0);
         if host.contains('@') || !authority.as_ref().is_some_and(usable) {
             return Err(wrong(if host.contains('@') {
-                "the user and the password are not part of it but of --etcd-user-file".to_owned()
+                "the user and the password are not part of it but of --store-login-file".to_owned()
             } else {
                 format!("`{host}` is not HOST:PORT")
             }));
@@ -98,24 +112,30 @@ pub(super) fn target(url: &str, secure: bool, flags: &EtcdFlags) -> Result<Targe
     if root.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(wrong(format!("the root `{root}` has an empty part, or one of dots")));
     }
-    let max_txn_ops = match query {
-        None => MAX_TXN_OPS,
-        Some(query) => query
-            .strip_prefix("max-txn-ops=")
-            .and_then(|n| n.parse().ok())
-            .filter(|n| *n >= FEWEST_TXN_OPS)
-            .ok_or_else(|| {
-                wrong(format!("`?{query}` is not ?max-txn-ops=N with {FEWEST_TXN_OPS} or more"))
-            })?,
-    };
-    let tls = match flags.first(false) {
+    let (mut max_txn_ops, mut max_request_bytes) = (MAX_TXN_OPS, MAX_REQUEST_BYTES);
+    for limit in query.into_iter().flat_map(|query| query.split('&')) {
+        let (name, number) = limit.split_once('=').unwrap_or((limit, ""));
+        match (name, number.parse()) {
+            ("max-txn-ops", Ok(number @ FEWEST_TXN_OPS..)) => max_txn_ops = number,
+            ("max-request-bytes", Ok(number @ FEWEST_REQUEST_BYTES..)) => {
+                max_request_bytes = number
+            }
+            _ => {
+                return Err(wrong(format!(
+                    "`{limit}` is not ?max-txn-ops=N with {FEWEST_TXN_OPS} or more, nor \
+                     ?max-request-bytes=N with {FEWEST_REQUEST_BYTES} or more"
+                )));
+            }
+        }
+    }
+    let tls = match flags.first_of_tls() {
         _ if secure => Some(flags.tls()?),
         Some(flag) => return Err(format!("{flag} needs --store etcds://")),
         None => None,
     };
     let root = root.to_owned();
-    let user_file = flags.etcd_user_file.clone();
-    let target = Target { endpoints, root, max_txn_ops, user_file, tls };
+    let login_file = flags.store_login_file.clone();
+    let target = Target { endpoints, root, max_txn_ops, max_request_bytes, login_file, tls };
     target.check().map_err(|e| format!("--store {scheme}: {e}"))?;
     Ok(target)
 }

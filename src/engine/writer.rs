@@ -132,8 +132,13 @@ impl Writer {
         // Others may have put another store into the place of theirs.
         let replaced = self.followed.was_on() && self.store_id != store_id;
         if loaded.revision < reached && !replaced {
+            let way_on = if self.followed.was_on() {
+                "; if an older backup was put into its place, start all instances anew"
+            } else {
+                ""
+            };
             return Err(StoreError::Damaged(format!(
-                "revision {reached} was stored, {} is all that is left",
+                "revision {reached} was stored, {} is all that is left{way_on}",
                 loaded.revision
             )));
         }
@@ -212,6 +217,7 @@ impl Writer {
         if self.followed.is_on() {
             self.published.expire();
         }
+        self.followed.stop();
         self.store.close()
     }
 
@@ -241,7 +247,9 @@ impl Writer {
                     None
                 }
                 // One of them is to blame, or all together.
-                Err(StoreError::TooLarge | StoreError::Refused(_)) if group.planned.len() > 1 => {
+                Err(StoreError::TooLarge(_) | StoreError::Refused(_))
+                    if group.planned.len() > 1 =>
+                {
                     self.group = group.planned.len() / 2;
                     continue;
                 }
@@ -287,7 +295,7 @@ impl Writer {
         };
         match self.store.commit(&batch) {
             Ok(()) => {}
-            Err(e @ (StoreError::TooLarge | StoreError::Refused(_) | StoreError::ReadOnly)) => {
+            Err(e @ (StoreError::TooLarge(_) | StoreError::Refused(_) | StoreError::ReadOnly)) => {
                 return Err(e);
             }
             Err(e) if self.followed.is_on() => return self.find_out_among_others(&batch, e),
@@ -384,16 +392,18 @@ fn answer_all(queued: &mut VecDeque<Request>, error: &Error) {
 /// What callers hear of a failed store; the details are in the log alone.
 fn not_stored(error: &StoreError) -> Error {
     let why = match error {
-        StoreError::TooLarge => "the change is larger than the store takes at once",
+        // The limit is what the caller can keep to, or have raised.
+        StoreError::TooLarge(_) => return Error::new(ErrorKind::Unavailable, error.to_string()),
         StoreError::Refused(_) => "the store has no place for such a name",
         StoreError::ReadOnly => "changes are made by the central instance alone",
         StoreError::Conflict => "the store was changed by somebody else meanwhile, try again",
         StoreError::Unknown(_) => {
             "the store failed; whether the change was stored is not known yet"
         }
-        StoreError::InUse(_) | StoreError::Unavailable(_) | StoreError::Damaged(_) => {
-            "the store failed, nothing was changed"
-        }
+        StoreError::InUse(_)
+        | StoreError::Unavailable(_)
+        | StoreError::Unfit(_)
+        | StoreError::Damaged(_) => "the store failed, nothing was changed",
     };
     Error::new(ErrorKind::Unavailable, why)
 }

@@ -55,10 +55,16 @@ impl Center {
             let answer = self.instance.forward(&parts, connection, Some(until), content).await?;
             Answer::read(answer).await
         };
-        let answer = Upstream::within(Some(until), asked).await?.map_err(|e| match e.code() {
+        let answer = Upstream::within(Some(until), asked).await.flatten();
+        let answer = answer.map_err(|e| match e.code() {
             Code::Unavailable => status::unavailable(
                 "changes are made by the central instance, which does not answer; whether this \
                  one was made is not known"
+                    .to_owned(),
+            ),
+            Code::DeadlineExceeded => status::too_late(
+                "changes are made by the central instance, which did not answer in time; whether \
+                 this one was made is not known"
                     .to_owned(),
             ),
             _ => e,

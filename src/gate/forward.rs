@@ -264,7 +264,7 @@ impl Upstream {
 
         let answered = Self::within(deadline, self.connections.send(request, content)).await?;
         answered.map_err(|error| {
-            warn!(error, "a call did not reach the upstream");
+            warn!(to = %self.authority, error, "a call did not arrive where it was sent");
             status::unavailable("the upstream Milvus does not answer".to_owned())
         })
     }

@@ -80,7 +80,8 @@ struct DatabaseRecord {
 fn key(tag: u8, parts: &[&str]) -> Result<Vec<u8>, StoreError> {
     let mut key = vec![tag];
     for part in parts {
-        let length = u16::try_from(part.len()).map_err(|_| StoreError::TooLarge)?;
+        let length =
+            u16::try_from(part.len()).map_err(|_| too_large(part.len(), usize::from(u16::MAX)))?;
         key.extend(length.to_be_bytes());
         key.extend(part.as_bytes());
     }
@@ -91,7 +92,12 @@ fn value(record: &impl Message) -> Result<Option<Vec<u8>>, StoreError> {
     let mut value = Vec::with_capacity(1 + record.encoded_len());
     value.push(VERSION);
     record.encode(&mut value).map_err(damaged)?;
-    if value.len() > MAX_VALUE { Err(StoreError::TooLarge) } else { Ok(Some(value)) }
+    let length = value.len();
+    if length > MAX_VALUE { Err(too_large(length, MAX_VALUE)) } else { Ok(Some(value)) }
+}
+
+fn too_large(length: usize, most: usize) -> StoreError {
+    StoreError::TooLarge(format!("a record of {length} bytes, and {most} are the most"))
 }
 
 fn grant_key(role: &str, grant: &Grant) -> Result<Vec<u8>, StoreError> {

@@ -1,10 +1,11 @@
 //! All records of one store into another.
 
+use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::records::everything;
-use super::{Batch, News, Revision, Store, StoreError, random_id};
+use super::{Batch, Loaded, News, Revision, Store, StoreError, random_id};
 use crate::model::state::{Change, State};
 
 /// Records that are written at once, where the store takes so many.
@@ -25,30 +26,34 @@ pub struct Copied {
     pub revision: Revision,
 }
 
-/// Copies everything from `source` to `target`, which must be empty, and reads it again there.
-/// `progress` is told from time to time how many records of how many are written.
+/// A store that a copy goes into: opened without any records, and under a mark, with which nobody
+/// else opens or loads it.
+///
+/// INVARIANT: what a copy that was broken off has left is never served. Defended by
+/// `tests/it/etcd/broken_off.rs`.
+pub trait Target: Store {
+    /// All is there: takes the mark away for good, and closes the store.
+    ///
+    /// # Errors
+    /// The mark is there still, unless the error is [`StoreError::Unknown`].
+    fn complete(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Copies everything from `source` to what `open` opens, and reads it again there. `progress` is told
+/// from time to time how many records of how many are written.
 ///
 /// # Errors
-/// A text: the target is not empty, something cannot be read or written, or the copy is not the same.
+/// A text: something cannot be opened, read or written, or the copy is not the same.
 pub fn copy(
     mut source: Box<dyn Store>,
-    mut target: Box<dyn Store>,
+    open: impl FnOnce() -> Result<Box<dyn Target>, String>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Copied, String> {
     let original = source.load().map_err(|e| format!("the source cannot be read: {e}"))?;
     if original.state == State::default() {
         return Err("the source holds nothing; nothing was copied".to_owned());
     }
-    let there = target.load().map_err(|e| format!("the target cannot be read: {e}"))?;
-    if there.revision != 0 || there.state != State::default() {
-        return Err(format!(
-            "the target is not empty: it is at revision {}, with {} users and {} roles; nothing was \
-             changed",
-            there.revision,
-            there.state.users.len(),
-            there.state.roles.len()
-        ));
-    }
+    let target = open()?;
     let records: Vec<Change> = everything(&original.state).collect();
     let all = records.len();
     let mut writer = Writer::new(target, original.revision).map_err(|e| e.to_string())?;
@@ -57,7 +62,7 @@ pub fn copy(
         writer.write(&records).map_err(|e| {
             let done = writer.done;
             format!(
-                "{done} of {all} records were copied, then: {e}; empty the target and begin anew"
+                "{done} of {all} records were copied, then: {e}; to begin anew, run the same again"
             )
         })?;
         if told.elapsed() >= PROGRESS {
@@ -68,14 +73,42 @@ pub fn copy(
     let Writer { mut target, .. } = writer;
     let copied = target.load().map_err(|e| format!("the copy cannot be read: {e}"))?;
     if copied.state != original.state {
-        return Err("the copy is not the same as the original; empty the target".to_owned());
+        return Err("the copy is not the same as the original; to begin anew, run the same again"
+            .to_owned());
     }
-    source.close().and(target.close()).map_err(|e| e.to_string())?;
+    source.close().and_then(|()| target.complete()).map_err(|e| e.to_string())?;
     Ok(Copied { records: all, revision: copied.revision })
 }
 
+/// For a store that is to be filled.
+pub(super) fn check_empty(there: &Loaded) -> Result<(), StoreError> {
+    if there.revision == 0 && there.state == State::default() {
+        return Ok(());
+    }
+    Err(StoreError::Unfit(format!(
+        "the target is not empty: it is at revision {}, with {} users and {} roles; nothing was \
+         changed",
+        there.revision,
+        there.state.users.len(),
+        there.state.roles.len()
+    )))
+}
+
+/// For a store from which something is to be read.
+pub(super) fn nothing_at(place: impl fmt::Display) -> StoreError {
+    StoreError::Unfit(format!("nothing is stored at {place}"))
+}
+
+/// For a store that carries the mark of a copy.
+pub(super) fn not_whole(place: impl fmt::Display) -> StoreError {
+    StoreError::Unfit(format!(
+        "{place}: a copy into it was broken off, or is under way; what is there is not everything. \
+         Run the same `milvus-rbac store copy` again: it begins anew"
+    ))
+}
+
 struct Writer {
-    target: Box<dyn Store>,
+    target: Box<dyn Target>,
     /// What it tells, where others can write to it too.
     news: Option<Receiver<News>>,
     at: Revision,
@@ -86,7 +119,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(mut target: Box<dyn Store>, last: Revision) -> Result<Self, StoreError> {
+    fn new(mut target: Box<dyn Target>, last: Revision) -> Result<Self, StoreError> {
         let (tell, news) = sync_channel(NEWS);
         let watched = target.watch(Box::new(move |some| {
             // Nobody listens any more once everything is written.
@@ -105,7 +138,7 @@ impl Writer {
         let changes = some.to_vec();
         let batch = Batch { expected: self.at, revision, id: random_id()?, changes, strict: false };
         match self.target.commit(&batch) {
-            Err(StoreError::TooLarge) if some.len() > 1 => {
+            Err(StoreError::TooLarge(_)) if some.len() > 1 => {
                 self.at_once = some.len() / 2;
                 Ok(())
             }

@@ -9,14 +9,16 @@ mod client;
 mod copy;
 mod instance;
 mod layout;
+mod moved;
 mod target;
 mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use prost::Message as _;
 use tokio::runtime::Runtime;
-use tracing::{info, warn};
+use tracing::info;
 
 use self::client::{Client, Connection, Failure};
 use self::copy::{Copy, Place, Shared};
@@ -27,6 +29,7 @@ use self::proto::request_op::Request as Op;
 use self::proto::response_op::Response as Done;
 pub use self::target::{Target, TlsFiles};
 use self::watch::{Tell, Watch};
+use super::copy::not_whole;
 use super::{Batch, Loaded, Revision, Store, StoreError, random_id};
 
 /// etcd's messages and services.
@@ -48,6 +51,8 @@ pub struct EtcdStore {
     /// What is known; none where it is not the newest, and nobody watches.
     copy: Option<Arc<Shared>>,
     watch: Option<Watch>,
+    /// Whether a copy goes into it, whose mark is then ours.
+    filling: bool,
 }
 
 impl EtcdStore {
@@ -58,6 +63,14 @@ impl EtcdStore {
     /// # Errors
     /// No member answers, or lets us in; or the records are not ones that this version understands.
     pub fn open(target: Target, max_staleness: Duration) -> Result<Self, StoreError> {
+        let mut store = Self::connect(target, Some(max_staleness))?;
+        let copy = store.read_or_create()?;
+        store.know(copy)?;
+        Ok(store)
+    }
+
+    /// Not yet to any member; nothing is known. Without a staleness nothing is decided on it.
+    fn connect(target: Target, max_staleness: Option<Duration>) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("etcd")
@@ -67,17 +80,23 @@ impl EtcdStore {
         let target = Arc::new(target);
         let (client, place) = (Client::new(target.clone()), Place::new(&target.root));
         let instance = Arc::new(Instance::new(&place, max_staleness)?);
-        let (copy, watch) = (None, None);
-        let mut store = Self { target, place, runtime, client, id: 0, instance, copy, watch };
-        let copy = store.read_or_create()?;
-        let head = copy.mirror.head()?;
-        store.id = head.map_or(0, |head| head.store_id);
-        store.copy = Some(Arc::new(Shared::new(copy)));
-        Ok(store)
+        let (copy, watch, filling) = (None, None, false);
+        Ok(Self { target, place, runtime, client, id: 0, instance, copy, watch, filling })
+    }
+
+    /// Goes on from what was read.
+    fn know(&mut self, copy: Copy) -> Result<(), StoreError> {
+        self.id = copy.mirror.head()?.map_or(0, |head| head.store_id);
+        self.copy = Some(Arc::new(Shared::new(copy)));
+        Ok(())
     }
 
     fn read(&mut self) -> Result<Copy, StoreError> {
-        self.runtime.block_on(Copy::read(&mut self.client, &self.place))
+        let copy = self.runtime.block_on(Copy::read(&mut self.client, &self.place))?;
+        if copy.is_marked && !self.filling {
+            return Err(not_whole(&self.target));
+        }
+        Ok(copy)
     }
 
     fn read_or_create(&mut self) -> Result<Copy, StoreError> {
@@ -106,8 +125,8 @@ impl EtcdStore {
             return Ok(copy.clone());
         }
         let copy = self.read()?;
-        let id = copy.mirror.head()?.map(|head| head.store_id);
-        if id != Some(self.id) {
+        let id = copy.mirror.head()?.map_or(0, |head| head.store_id);
+        if id != self.id {
             return Err(StoreError::Damaged(format!(
                 "{}: another store has been put into its place",
                 self.target.root
@@ -133,17 +152,12 @@ impl EtcdStore {
         let put = Write::Put { key: HEAD.to_owned(), value: head.clone() };
         let success: Vec<_> =
             writes.into_iter().chain([put]).map(|write| self.place.op(write)).collect();
-        if success.len() > self.target.max_txn_ops {
-            warn!(
-                operations = success.len(),
-                limit = self.target.max_txn_ops,
-                "a change takes more operations than a transaction of etcd may have"
-            );
-            return Err(StoreError::TooLarge);
-        }
+        let operations = success.len();
         let look = proto::RequestOp { request: Some(Op::RequestRange(self.place.head())) };
         let compare = vec![self.place.head_is(copy.head.clone())];
-        Ok((TxnRequest { compare, success, failure: vec![look] }, head))
+        let transaction = TxnRequest { compare, success, failure: vec![look] };
+        self.target.check_size(operations, transaction.encoded_len())?;
+        Ok((transaction, head))
     }
 }
 

@@ -96,7 +96,10 @@ impl Store for FollowStore {
         self.store_id.clone()
     }
 
-    fn close(self: Box<Self>) -> Result<(), StoreError> {
+    /// INVARIANT: nothing runs on the runtime any more, which may end now. Defended by
+    /// `tests/it/follow/stopped.rs`.
+    fn close(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.watching.take().and_then(Watching::end);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod conformance;
 pub mod copy;
 pub mod etcd;
 pub mod follow;
+mod login;
 pub mod memory;
 pub mod records;
 pub mod sled;
@@ -18,6 +19,7 @@ pub mod sled;
 use std::fmt;
 use std::time::Instant;
 
+pub use self::login::Login;
 use crate::model::state::{Change, State};
 
 /// Counts the changes that were ever committed; one command is one revision.
@@ -126,21 +128,6 @@ pub trait Store: Send + fmt::Debug {
     fn close(self: Box<Self>) -> Result<(), StoreError>;
 }
 
-/// Who this instance is to its store.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The user.
-    pub user: String,
-    /// The password.
-    pub password: String,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
-    }
-}
-
 /// Why a store failed. The texts are for logs: they name files and hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
@@ -148,8 +135,9 @@ pub enum StoreError {
     InUse(String),
     /// The store is not at the expected revision. Nothing changed.
     Conflict,
-    /// The batch has more changes than the store takes. Nothing changed.
-    TooLarge,
+    /// The batch has more changes than the store takes, which the text tells to callers too. Nothing
+    /// changed.
+    TooLarge(String),
     /// The store has no place for a record like one of these. Nothing changed.
     Refused(String),
     /// The store takes no changes from here. Nothing changed.
@@ -158,6 +146,8 @@ pub enum StoreError {
     Unavailable(String),
     /// The batch may or may not have been committed.
     Unknown(String),
+    /// There is no store, or none for what is asked of it. Nothing changed.
+    Unfit(String),
     /// What is stored cannot be understood: damage, or a newer version's records.
     Damaged(String),
 }
@@ -168,7 +158,10 @@ impl fmt::Display for StoreError {
             Self::InUse(text) => write!(f, "the store is in use: {text}"),
             Self::Conflict => f.write_str("the store has moved on"),
             Self::ReadOnly => f.write_str("the store takes no changes from here"),
-            Self::TooLarge => f.write_str("the change is larger than the store takes at once"),
+            Self::TooLarge(text) => {
+                write!(f, "the change is larger than the store takes at once: {text}")
+            }
+            Self::Unfit(text) => f.write_str(text),
             Self::Refused(text) => write!(f, "the store cannot hold it: {text}"),
             Self::Unavailable(text) => write!(f, "the store is unavailable: {text}"),
             Self::Unknown(text) => write!(f, "the store did not confirm a commit: {text}"),

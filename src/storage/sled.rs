@@ -9,6 +9,7 @@
 
 mod folder;
 mod head;
+mod moved;
 mod rouse;
 mod seal;
 
@@ -28,6 +29,7 @@ use self::folder::{DATA, LINGER};
 use self::head::{Head, Note};
 use self::rouse::Rouser;
 use self::seal::{Commit, Sum};
+use super::copy::not_whole;
 use super::{Batch, Loaded, Store, StoreError, codec, random_id};
 use crate::model::load::Loader;
 
@@ -55,6 +57,8 @@ pub struct SledStore {
     head: Head,
     /// Set once a sync failed: what can be read may not be on the disk.
     doubtful: bool,
+    /// The mark of a copy that goes into it, held.
+    mark: Option<File>,
 }
 
 impl fmt::Debug for SledStore {
@@ -70,6 +74,9 @@ impl SledStore {
     /// Another process holds it, it cannot be read or written, or it is not what was committed.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         folder::create(folder)?;
+        if folder.join(folder::COPYING).exists() {
+            return Err(not_whole(folder.display()));
+        }
         Self::open_files(folder).map_err(|e| located(folder, e))
     }
 
@@ -94,7 +101,8 @@ impl SledStore {
             }
         };
         let folder = folder.to_owned();
-        Ok(Self { folder, id, last, db: Some(db), rouser, data, head, doubtful: false })
+        let (doubtful, mark) = (false, None);
+        Ok(Self { folder, id, last, db: Some(db), rouser, data, head, doubtful, mark })
     }
 
     /// How long opening and loading a store may take at most: sled has been seen to wait for ever
@@ -116,10 +124,11 @@ impl SledStore {
             folder::doubt(&self.folder).map_err(unavailable)?;
         }
         drop(lock);
-        let again = Self::open_files(&self.folder)?;
+        let mut again = Self::open_files(&self.folder)?;
         if again.id != self.id {
             return Err(damaged("another store has been put into its place"));
         }
+        again.mark = self.mark.take();
         *self = again;
         info!(folder = %self.folder.display(), "the store was opened again after a failed write");
         Ok(())
@@ -450,10 +459,13 @@ fn read_error(error: &sled::Error) -> StoreError {
         sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => in_use(),
         // The system's own errors have a number; the others are files that end too early.
         sled::Error::Io(e) if e.raw_os_error().is_some() => unavailable(e),
-        sled::Error::Corruption { at: Some(at), .. } => {
-            damaged(format_args!("its log is damaged at {at:?}"))
-        }
-        sled::Error::Corruption { at: None, .. } => damaged("its log is damaged"),
+        sled::Error::Corruption { .. } => damaged(format_args!(
+            "its log is damaged. What came before the damage may be read on a copy of the folder, \
+             without its files `snap.*` and with an empty file `{}` in place of the one that is \
+             there (revoked grants, removed users and old passwords of then are in force again). \
+             Otherwise",
+            head::FILE
+        )),
         other => damaged(other),
     }
 }

@@ -85,7 +85,9 @@ impl Store for Faulty {
             Some(Fault::RefuseCommit) => Err(StoreError::Unavailable("disk full".to_owned())),
             Some(Fault::LoseAnswerBeforeCommit) => lost(),
             Some(_) => self.inner.lock().unwrap().commit(batch).and_then(|()| lost()),
-            None if batch.changes.len() > self.max_changes => Err(StoreError::TooLarge),
+            None if batch.changes.len() > self.max_changes => {
+                Err(StoreError::TooLarge(String::new()))
+            }
             None => {
                 self.script.0.lock().unwrap().commits.push(batch.changes.len());
                 self.inner.lock().unwrap().commit(batch)

@@ -72,7 +72,7 @@ impl Failure {
         match self {
             Self::TooLarge(text) => {
                 warn!(error = text, "etcd did not take a transaction");
-                StoreError::TooLarge
+                StoreError::TooLarge("etcd takes less than --store says, see the log".to_owned())
             }
             Self::Open(text) => StoreError::Unknown(text),
             other => other.of_reading(),
@@ -87,9 +87,9 @@ impl Failure {
             Code::Unavailable if unconnected(status) || says("no leader") => Self::Unsent(text),
             Code::Unauthenticated => Self::Stale(text),
             Code::InvalidArgument if says("revision of auth store is old") => Self::Stale(text),
-            Code::InvalidArgument if says("user name is empty") => {
-                Self::Stale(format!("{endpoint}: it wants a user and a password: --etcd-user-file"))
-            }
+            Code::InvalidArgument if says("user name is empty") => Self::Stale(format!(
+                "{endpoint}: it wants a user and a password: --store-login-file"
+            )),
             Code::InvalidArgument if says("too many operations") || says("is too large") => {
                 Self::TooLarge(text)
             }
@@ -330,7 +330,7 @@ impl Client {
                 token.map(Some).map_err(|_| Failure::Refused(format!("{endpoint}: an odd token")))
             }
             Ok(Err(status)) if status.message().contains("authentication is not enabled") => {
-                info!(endpoint, "etcd asks for no password; --etcd-user-file is not used");
+                info!(endpoint, "etcd asks for no password; --store-login-file is not used");
                 Ok(None)
             }
             // Nothing but the login was sent so far.

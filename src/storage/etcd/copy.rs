@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
 use super::client::{Client, Failure};
-use super::layout::{HEAD, Mirror, ROOTS, Write};
+use super::layout::{COPYING, HEAD, Mirror, ROOTS, Write};
 use super::proto::compare::{CompareResult, CompareTarget, TargetUnion};
 use super::proto::event::EventType;
 use super::proto::request_op::Request as Op;
@@ -112,6 +112,8 @@ pub(super) struct Copy {
     state: State,
     /// The last commit, as it stands there; none where nobody of us has written yet.
     pub(super) head: Option<Vec<u8>>,
+    /// Whether somebody copies into it, or has broken that off.
+    pub(super) is_marked: bool,
     /// The revision of the etcd up to which everything is in here.
     pub(super) at: i64,
     /// What was last told that all instances have in force.
@@ -138,6 +140,7 @@ impl Copy {
             mirror: Mirror::default(),
             state: State::default(),
             head: None,
+            is_marked: false,
             at: 0,
             told: 0,
         };
@@ -251,6 +254,7 @@ impl Copy {
                 self.head = Some(kv.value.clone());
                 self.mirror.put(HEAD, &kv.value);
             }
+            Some(COPYING) => self.is_marked = true,
             Some(key) => self.mirror.put(key, &kv.value),
             None => warn!(key = ?String::from_utf8_lossy(&kv.key), "a key is passed over"),
         }

@@ -35,6 +35,8 @@ pub(super) struct Instance {
 
 #[derive(Debug, Clone, Copy)]
 enum Lease {
+    /// Nothing is decided here, so nobody waits for it.
+    Unneeded,
     None,
     Held(i64),
     /// There will be no other.
@@ -42,13 +44,14 @@ enum Lease {
 }
 
 impl Instance {
-    pub(super) fn new(place: &Place, max_staleness: Duration) -> Result<Self, StoreError> {
+    /// Without a staleness nothing is decided.
+    pub(super) fn new(place: &Place, max_staleness: Option<Duration>) -> Result<Self, StoreError> {
         let id = format!("{:032x}", random_id()?);
         let key = place.key(&format!("{INSTANCES}{id}"));
-        let ttl = (max_staleness + MARGIN).as_millis().div_ceil(1000);
+        let ttl = (max_staleness.unwrap_or_default() + MARGIN).as_millis().div_ceil(1000);
         let ttl = i64::try_from(ttl).unwrap_or(i64::MAX);
-        let in_force = watch::Sender::new(0);
-        Ok(Self { id, key, ttl, in_force, lease: Mutex::new(Lease::None) })
+        let lease = Mutex::new(if max_staleness.is_some() { Lease::None } else { Lease::Unneeded });
+        Ok(Self { id, key, ttl, in_force: watch::Sender::new(0), lease })
     }
 
     /// Makes sure that the others see this instance. Returns the latest moment for which it may be
@@ -60,6 +63,7 @@ impl Instance {
     pub(super) async fn show(&self, connection: &Connection) -> Result<Instant, Failure> {
         let mut lease = self.lease.lock().await;
         match *lease {
+            Lease::Unneeded => return Ok(Instant::now()),
             Lease::None => {}
             Lease::Held(id) => {
                 let sent = Instant::now();

@@ -1,11 +1,16 @@
 //! Which etcd, and with what one gets in.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+use tracing::warn;
 
-use crate::storage::Login;
+use crate::storage::{Login, StoreError};
+
+/// What etcd adds to a request before it looks at its size.
+const FRAME: usize = 1 << 10;
 
 /// An etcd, and the place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +21,10 @@ pub struct Target {
     pub root: String,
     /// The most operations that its members take in a transaction: their `--max-txn-ops`.
     pub max_txn_ops: usize,
-    /// Holds `user:password`.
-    pub user_file: Option<PathBuf>,
+    /// The most bytes that they take in a request: their `--max-request-bytes`.
+    pub max_request_bytes: usize,
+    /// See [`Login::read`].
+    pub login_file: Option<PathBuf>,
     /// Set where its members want TLS.
     pub tls: Option<TlsFiles>,
 }
@@ -31,6 +38,13 @@ pub struct TlsFiles {
     pub own: Option<(PathBuf, PathBuf)>,
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls.is_some() { "etcds" } else { "etcd" };
+        write!(f, "{scheme}://{}/{}", self.endpoints.join(","), self.root)
+    }
+}
+
 impl Target {
     /// Whether the files can be read and hold what they should.
     ///
@@ -42,15 +56,27 @@ impl Target {
     }
 
     pub(super) fn login(&self) -> Result<Option<Login>, String> {
-        let Some(file) = &self.user_file else { return Ok(None) };
-        let text = read(file)?;
-        let line = text.trim_end_matches(['\r', '\n']);
-        match line.split_once(':') {
-            Some((user, password)) if !user.is_empty() && !password.is_empty() => {
-                Ok(Some(Login { user: user.to_owned(), password: password.to_owned() }))
-            }
-            _ => Err(format!("{}: it does not hold user:password", file.display())),
-        }
+        self.login_file.as_deref().map(Login::read).transpose()
+    }
+
+    /// Whether a transaction of that size will be taken.
+    pub(super) fn check_size(&self, operations: usize, bytes: usize) -> Result<(), StoreError> {
+        let (most, most_bytes) = (self.max_txn_ops, self.max_request_bytes);
+        let why = if operations > most {
+            format!(
+                "it takes {operations} operations, and etcd takes {most} in a transaction; where its \
+                 --max-txn-ops is larger, --store is to say so: ?max-txn-ops=N"
+            )
+        } else if bytes + FRAME > most_bytes {
+            format!(
+                "it takes {bytes} bytes, and etcd takes {most_bytes} in a request; where its \
+                 --max-request-bytes is larger, --store is to say so: ?max-request-bytes=N"
+            )
+        } else {
+            return Ok(());
+        };
+        warn!(why, "a change is larger than etcd takes at once");
+        Err(StoreError::TooLarge(why))
     }
 
     pub(super) fn tls_config(&self) -> Result<Option<ClientTlsConfig>, String> {

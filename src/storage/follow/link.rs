@@ -119,7 +119,9 @@ impl Center {
     pub(super) async fn link(&self, start: Start) -> Result<Link, Failure> {
         let unreachable = |why: &dyn Display| {
             let authority = &self.authority;
-            Failure::Unreachable(format!("the central instance {authority} does not answer: {why}"))
+            Failure::Unreachable(format!(
+                "the central instance {authority} does not answer: {why}; it must run, and its data port be HOST:PORT of --store"
+            ))
         };
         let endpoint = Endpoint::from_shared(format!("http://{}", self.authority))
             .map_err(|e| Failure::Refused(e.to_string()))?
@@ -154,6 +156,10 @@ impl Center {
     fn refusal(&self, status: &Status) -> Failure {
         let (center, why) = (&self.authority, status.message());
         match status.code() {
+            Code::Unauthenticated if self.login.is_none() => Failure::Refused(format!(
+                "the central instance {center} wants to know who follows it: name a file with \
+                 user:password by --store-login-file, of a user who has BackupRBAC on `*` there"
+            )),
             Code::Unauthenticated => Failure::Refused(format!(
                 "the central instance {center} refuses the login that --store-login-file gives: {why}"
             )),

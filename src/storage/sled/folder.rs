@@ -15,8 +15,14 @@ use super::super::StoreError;
 /// files of their own, which sled never syncs. The codec refuses them.
 pub(super) const DATA: &str = "db";
 
+/// What a store keeps in its folder, sled's snapshots apart.
+const OF_STORE: [&str; 6] = [DATA, "db.new", "conf", "head", "head.new", DOUBT];
+
 /// There as long as the data file is in doubt.
 const DOUBT: &str = "doubt";
+
+/// There as long as a copy that goes into the folder is not whole.
+pub(super) const COPYING: &str = "copying";
 
 /// How long sled's own threads may hold the lock of the data file after its store was closed.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
@@ -47,6 +53,27 @@ pub(super) fn create(folder: &Path) -> Result<(), StoreError> {
         File::open(parent).and_then(|file| file.sync_all()).map_err(name)?;
     }
     Ok(())
+}
+
+/// Removes what there is of a store, and leaves the mark of a copy.
+pub(super) fn clear(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name == "blobs" {
+            fs::remove_dir_all(entry.path())?;
+        } else if OF_STORE.contains(&&*name) || name.starts_with("snap.") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// Removes a file for good.
+pub(super) fn remove(folder: &Path, file: &str) -> io::Result<()> {
+    fs::remove_file(folder.join(file))?;
+    File::open(folder)?.sync_all()
 }
 
 /// Makes a folder ready to be opened. Removes what sled would take for damage: unfinished

@@ -33,13 +33,13 @@ fn a_user_gets_in_with_the_password_alone() {
     let file = folder.path().join("login");
     let login = |text: &str| {
         fs::write(&file, text).unwrap();
-        Target { user_file: Some(file.clone()), ..target(etcd.address(), "guarded") }
+        Target { login_file: Some(file.clone()), ..target(etcd.address(), "guarded") }
     };
     let text = refusal(login("root:wrong"));
     assert!(text.contains("authentication failed, invalid user ID or password"), "{text}");
     assert!(!text.contains("wrong"), "{text}");
     let text = refusal(target(etcd.address(), "guarded"));
-    assert!(text.contains("--etcd-user-file"), "{text}");
+    assert!(text.contains("--store-login-file"), "{text}");
 
     let mut store = EtcdStore::open(login("root:secret:1\n"), STALENESS).unwrap();
     store.commit(&batch(0, 1, vec![role("a")])).unwrap();

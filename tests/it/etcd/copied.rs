@@ -1,15 +1,22 @@
 //! Stores that move, as a user moves them.
 
+use std::process::Command;
+
 use milvus_rbac::rpc::proto::service::*;
 use tempfile::TempDir;
 
 use super::server::Etcd;
 use crate::support::{Server, command, revision, sled_url};
 
+pub(super) fn copying(from: &str, to: &str) -> Command {
+    let mut copy = Command::new(env!("CARGO_BIN_EXE_milvus-rbac"));
+    copy.args(["store", "copy", "--from", from, "--to", to]);
+    copy
+}
+
 /// `milvus-rbac store copy`; whether it succeeded, and what it said.
-fn copy(from: &str, to: &str) -> (bool, String) {
-    let mut copy = std::process::Command::new(env!("CARGO_BIN_EXE_milvus-rbac"));
-    let told = copy.args(["store", "copy", "--from", from, "--to", to]).output().unwrap();
+pub(super) fn copy(from: &str, to: &str) -> (bool, String) {
+    let told = copying(from, to).output().unwrap();
     let text = [told.stdout, told.stderr].concat();
     (told.status.success(), String::from_utf8(text).unwrap())
 }
@@ -68,9 +75,23 @@ async fn a_store_moves_to_etcd_and_back() {
     let server = Server::run(command(&second).args(flags));
     assert_eq!(shown(&server).await, before);
 
+    // Records of a Milvus alone are enough, and stay alone.
+    etcd.put("milvus/meta/root-coord/credential/roles/r", "");
+    let foreign = format!("etcd://{}/milvus/meta", etcd.address());
+    let (moved, told) = copy(&foreign, &sled_url(&folders.path().join("taken")));
+    assert!(moved && told.contains("1 records copied and checked, revision 1"), "{told}");
+    assert_eq!(etcd.get("milvus/meta/milvus-rbac/head"), None);
+
+    // Neither end is made where there is nothing to copy.
+    let (typo, third) = (folders.path().join("typo"), folders.path().join("third"));
     let nothing = format!("etcd://{}/nothing/meta", etcd.address());
-    let (moved, told) = copy(&nothing, &sled_url(&folders.path().join("third")));
-    assert!(!moved && told.contains("the source holds nothing"), "{told}");
+    for from in [&nothing, &sled_url(&typo)] {
+        let (moved, told) = copy(from, &sled_url(&third));
+        assert!(!moved && told.contains("--from: nothing is stored at "), "{told}");
+        assert!(told.contains("nothing/meta") || told.contains("/typo"), "{told}");
+    }
+    assert_eq!(etcd.get("nothing/meta/milvus-rbac/head"), None);
+    assert!(!typo.exists() && !third.exists());
     for (from, to, text) in [
         ("memory:", "sled:x", "--from: `memory:`"),
         ("sled:x", "follow://127.0.0.1:1", "--to: `follow://127.0.0.1:1`"),

@@ -1,6 +1,7 @@
 //! The store in a real etcd, which each test stops, cuts off, fills and shares as it needs.
 
 mod access;
+mod broken_off;
 mod cluster;
 mod copied;
 mod new_enemy;
@@ -12,12 +13,14 @@ mod watch;
 use std::time::{Duration, Instant};
 
 use milvus_rbac::model::state::{Change, Database, Name};
+use milvus_rbac::rpc::proto::service::{RbacMeta, RestoreRbacMetaRequest, SelectRoleRequest};
 use milvus_rbac::storage::etcd::{EtcdStore, Target};
 use milvus_rbac::storage::{Batch, Revision, Store, StoreError};
 
 use self::proxy::Proxy;
 use self::server::Etcd;
-use crate::support::{Server, command, wait};
+use crate::rpc::requests::create_role;
+use crate::support::{Server, command, http_get, wait};
 
 /// Longer than the store takes to give up.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -25,7 +28,14 @@ const STALENESS: Duration = Duration::from_secs(10);
 
 fn target(endpoint: String, root: &str) -> Target {
     let root = root.to_owned();
-    Target { endpoints: vec![endpoint], root, max_txn_ops: 128, user_file: None, tls: None }
+    Target {
+        endpoints: vec![endpoint],
+        root,
+        max_txn_ops: 128,
+        max_request_bytes: 3 << 19,
+        login_file: None,
+        tls: None,
+    }
 }
 
 fn open(etcd: &Etcd, root: &str) -> EtcdStore {
@@ -129,14 +139,51 @@ fn a_batch_is_refused_from_the_first_operation_too_many() {
     // One operation is that of the revision.
     let mut store = open(&etcd, "limit");
     let refused = store.commit(&batch(0, 1, databases(128)));
-    assert_eq!(refused, Err(StoreError::TooLarge));
+    let text = too_large(refused);
+    assert!(text.contains("takes 129 operations, and etcd takes 128"), "{text}");
+    assert!(text.contains("?max-txn-ops=N"), "{text}");
     store.commit(&batch(0, 2, databases(127))).unwrap();
     assert_eq!(store.load().unwrap().state.databases.len(), 127);
 
     let generous = Target { max_txn_ops: 1000, ..target(etcd.address(), "generous") };
     let mut store = EtcdStore::open(generous, STALENESS).unwrap();
     let refused = store.commit(&batch(0, 1, databases(128)));
-    assert_eq!(refused, Err(StoreError::TooLarge), "etcd itself refuses");
+    let text = too_large(refused);
+    assert!(text.contains("etcd takes less than --store says"), "{text}");
+    assert_eq!(store.load().unwrap().revision, 0);
+}
+
+fn too_large(refused: Result<(), StoreError>) -> String {
+    match refused {
+        Err(e @ StoreError::TooLarge(_)) => e.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_batch_is_refused_before_its_request_is_too_large() {
+    let etcd = Etcd::shared();
+    let large = |bytes: usize| {
+        let properties = [("k".to_owned(), "x".repeat(bytes / 100))].into();
+        let database = Database { id: 1, created: 1, properties };
+        let put = |number| Change::PutDatabase {
+            name: format!("d{number}").into(),
+            database: database.clone(),
+        };
+        (0..100).map(put).collect::<Vec<_>>()
+    };
+    let mut store = open(&etcd, "bytes");
+    let text = too_large(store.commit(&batch(0, 1, large(3 << 19))));
+    assert!(text.contains("and etcd takes 1572864 in a request"), "{text}");
+    assert!(text.contains("?max-request-bytes=N"), "{text}");
+    // So close to it that etcd itself would not take much more.
+    store.commit(&batch(0, 2, large((3 << 19) - 20_000))).unwrap();
+    assert_eq!(store.load().unwrap().revision, 1);
+
+    let bold = Target { max_request_bytes: 4 << 20, ..target(etcd.address(), "bold") };
+    let mut store = EtcdStore::open(bold, STALENESS).unwrap();
+    let text = too_large(store.commit(&batch(0, 1, large(3 << 19))));
+    assert!(text.contains("etcd takes less than --store says"), "{text}");
     assert_eq!(store.load().unwrap().revision, 0);
 }
 
@@ -179,10 +226,40 @@ async fn a_server_serves_on_etcd_and_finds_its_changes_again() {
     };
     let answer = server.root().await.create_role(request).await.unwrap().into_inner();
     assert_eq!(answer.code, 0, "{answer:?}");
+    let request = RestoreRbacMetaRequest { rbac_meta: Some(large()), ..Default::default() };
+    let refused = server.root().await.restore_rbac(request).await.unwrap().into_inner();
+    let limit = "etcd takes 128 in a transaction; where its --max-txn-ops is larger";
+    assert!(refused.code != 0 && refused.reason.contains(limit), "{}", refused.reason);
     assert!(server.stop().success());
     let load = move || open(&etcd, "by-dev/meta").load().unwrap().state;
     let state = tokio::task::spawn_blocking(load).await.unwrap();
     assert!(state.roles.contains_key("kept"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_etcd_that_went_back_to_a_backup_is_told_as_what_it_is() {
+    let etcd = Etcd::shared();
+    let url = format!("etcd://{}/back/meta", etcd.address());
+    let server = Server::run(command(&url).args(["--max-staleness", "2"]));
+    let mut root = server.root().await;
+    let head = "back/meta/milvus-rbac/head";
+    let before = tokio::task::block_in_place(|| etcd.get(head).unwrap());
+    let made = root.create_role(create_role("later")).await.unwrap().into_inner();
+    assert_eq!(made.code, 0, "{}", made.reason);
+    tokio::task::block_in_place(|| etcd.put(head, &before));
+    let give_up = Instant::now() + LIMIT;
+    let refused = loop {
+        match root.select_role(SelectRoleRequest::default()).await {
+            Err(refused) => break refused,
+            Ok(_) => assert!(Instant::now() < give_up, "it goes on deciding"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(refused.message().contains("--max-staleness allows 2 s"), "{refused}");
+    let url = format!("http://{}/readyz", server.admin);
+    let (code, text) = tokio::task::block_in_place(|| http_get(&url));
+    assert_eq!(code, 503);
+    assert!(text.contains("nothing is decided") && !text.contains("reads go on"), "{text}");
 }
 
 #[test]
@@ -193,26 +270,39 @@ fn nonsense_is_refused_at_the_start() {
         ("etcd://h/root", &[], "`h` is not HOST:PORT"),
         ("etcd://h:1,,g:1/root", &[], "`` is not HOST:PORT"),
         ("etcd://h:1,h:1/root", &[], "`h:1` is there twice"),
-        ("etcd://u:p@h:1/root", &[], "--etcd-user-file"),
+        ("etcd://u:p@h:1/root", &[], "--store-login-file"),
         ("etcd://h:1", &[], "there is no root"),
         ("etcd://h:1/", &[], "there is no root"),
         ("etcd://h:1//root", &[], "has an empty part"),
         ("etcd://h:1/root?max-txn-ops=2", &[], "is not ?max-txn-ops=N"),
-        ("etcd://h:1/root?x=1", &[], "is not ?max-txn-ops=N"),
+        ("etcd://h:1/root?x=1", &[], "`x=1` is not ?max-txn-ops=N"),
+        ("etcd://h:1/root?max-txn-ops=16&x", &[], "`x` is not ?max-txn-ops=N"),
+        ("etcd://h:1/root?max-request-bytes=1", &[], "nor ?max-request-bytes=N"),
         ("etcd://h:1/root", &["--etcd-ca", "x"], "--etcd-ca needs --store etcds://"),
-        ("etcd://h:1/root", &["--etcd-user-file", "/nowhere"], "/nowhere"),
+        ("etcd://h:1/root", &["--store-login-file", "/nowhere"], "/nowhere"),
         ("etcds://h:1/root", &[], "--store etcds:// needs --etcd-ca"),
         ("etcds://h:1/root", &["--etcd-ca", "Cargo.toml"], "holds no certificate"),
         ("etcds://h:1/root", &["--etcd-cert", "x"], "--etcd-cert needs --etcd-key"),
         ("etcds://h:1/root", &["--etcd-key", "x"], "--etcd-key needs --etcd-cert"),
         ("memory:", &["--strict-revokes"], "--strict-revokes needs --store etcd://"),
-        ("memory:", &["--etcd-user-file", "x"], "--etcd-user-file needs --store etcd://"),
+        ("memory:", &["--store-login-file", "x"], "--store-login-file is for a store that asks"),
+        ("sled:x", &["--store-login-file", "x"], "--store-login-file is for a store that asks"),
+        ("follow://h:1", &["--etcd-ca", "x"], "--etcd-ca needs --store etcds://"),
     ];
     for (store, flags, text) in cases {
         fails(store, flags, 2, text);
     }
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     fails(&format!("etcd://{nobody}/root"), &[], 1, "the store is unavailable: 127.0.0.1:");
+}
+
+/// More than goes into one transaction.
+fn large() -> RbacMeta {
+    let entity = |number: usize| {
+        let name = format!("c{number}");
+        crate::rpc::requests::entity("kept", ("Collection", &name), "Search", "default")
+    };
+    RbacMeta { grants: (0..100).map(entity).collect(), ..Default::default() }
 }
 
 /// That a start ends with that code, and says why.

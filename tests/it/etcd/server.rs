@@ -176,6 +176,16 @@ impl Etcd {
         self.post("kv/deleterange", &format!("{{\"key\":\"{key}\"}}"))
     }
 
+    /// The value of a key; none without it.
+    pub(crate) fn get(&self, key: &str) -> Option<String> {
+        let key = STANDARD.encode(key);
+        let answer = self.post("kv/range", &format!("{{\"key\":\"{key}\"}}"));
+        let kvs = answer.split_once("\"kvs\"")?.1;
+        let value = kvs.split("\"value\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        let value = STANDARD.decode(value.unwrap_or_default()).unwrap();
+        Some(String::from_utf8(value).unwrap())
+    }
+
     /// Forgets everything but what there is now.
     pub(crate) fn compact(&self) {
         let answer = self.put("compacted", "");

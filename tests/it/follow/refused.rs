@@ -13,10 +13,19 @@ async fn a_wrong_login_and_a_missing_privilege_are_told() {
     fails(&mut following(&center.address, &wrong), 1, "refuses the login that --store-login-file");
     let unprivileged = login(&format!("u:{PASSWORD}"));
     fails(&mut following(&center.address, &unprivileged), 1, "BackupRBAC on `*`");
-    fails(&mut command(&format!("follow://{}", center.address)), 1, "--store-login-file gives");
-    fails(&mut following(&free_address(), &wrong), 1, "does not answer");
+    let without = format!("follow://{}", center.address);
+    fails(&mut command(&without), 1, "name a file with user:password by --store-login-file");
+    for half in ["root:", ":Milvus", "root"] {
+        fails(&mut following(&center.address, &login(half)), 2, "does not hold user:password");
+    }
+    fails(&mut following(&free_address(), &wrong), 1, "does not answer: ");
+    fails(&mut following(&free_address(), &wrong), 1, "its data port be HOST:PORT of --store");
     fails(&mut following("somewhere", &wrong), 2, "follow://HOST:PORT");
-    fails(command("memory:").arg("--store-login-file").arg(&wrong), 2, "--store-login-file");
+    fails(
+        command("memory:").arg("--store-login-file").arg(&wrong),
+        2,
+        "--store-login-file is for a store that asks",
+    );
 }
 
 #[tokio::test]

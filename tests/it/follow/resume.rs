@@ -1,8 +1,10 @@
 //! Centres that end, come back, or are others; followers that stand still.
 
+use prost::Message as _;
 use tonic::Code;
 
 use super::*;
+use crate::rpc::raw::{Raw, SERVICE, frame};
 use crate::support::{signal, sled_url};
 
 /// A centre on disk at a given address.
@@ -81,10 +83,17 @@ async fn a_follower_whose_centre_stands_still_denies_within_the_bound() {
     let follower = Server::run(start.args(["--max-staleness", "2"]));
     let mut there = follower.root().await;
     roles(&mut there).await;
+    let hasty = Raw::root(&follower).await.with("grpc-timeout", b"0000000300m");
+    hasty.unary(&format!("{SERVICE}CreateRole"), frame(&[])).await;
     signal(center.pid(), "STOP");
     let began = Instant::now();
+    let role = frame(&create_role("late").encode_to_vec());
+    let late = hasty.unary(&format!("{SERVICE}CreateRole"), role).await;
+    assert_eq!(late.code, Code::DeadlineExceeded, "{}", late.text);
+    assert!(late.text.contains("central instance, which did not answer in time"), "{}", late.text);
     let refused = until(async || there.select_role(SelectRoleRequest::default()).await.err()).await;
     assert_eq!(refused.code(), Code::Unavailable);
+    assert!(refused.message().contains("--max-staleness allows 2 s"), "{refused}");
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     let ready = format!("http://{}/readyz", follower.admin);
     until(async || (http_get(&ready).0 == 503).then_some(())).await;

@@ -18,6 +18,13 @@ pub(in crate::storage::etcd) const HEAD: &str = "milvus-rbac/head";
 /// Under this each instance tells that it is there.
 pub(in crate::storage::etcd) const INSTANCES: &str = "milvus-rbac/instances/";
 
+/// There as long as a copy that goes into it is not whole.
+pub(in crate::storage::etcd) const COPYING: &str = "milvus-rbac/copying";
+
+/// Under these are all records but the last commit.
+pub(in crate::storage::etcd) const RECORDS: [&str; 3] =
+    [DATABASES, "root-coord/credential/", "root-coord/privilege-group/"];
+
 const DATABASES: &str = "milvus-rbac/databases/";
 const USERS: &str = "root-coord/credential/users/";
 const ROLES: &str = "root-coord/credential/roles/";
