@@ -35,7 +35,7 @@ use crate::rpc::proto::service::client_telemetry_service_server::{
 use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
 use crate::rpc::{Access, Behind, DESCRIPTORS, Service};
 use crate::storage::etcd::EtcdStore;
-use crate::storage::follow::FollowStore;
+use crate::storage::follow::{FollowStore, Target};
 use crate::storage::memory::MemoryStore;
 use crate::storage::sled::SledStore;
 use crate::storage::{Store, StoreError, copy};
@@ -71,8 +71,8 @@ pub async fn run(config: Config) -> Result<(), String> {
     let (engine, writer) = start_engine(&config).await?;
     // A follower has the root of its centre.
     let center = match &config.store {
-        StoreUrl::Follow(authority) => {
-            let instance = Upstream::new(authority.clone(), Credentials::Passthrough);
+        StoreUrl::Follow(Target { authority, tls }) => {
+            let instance = Upstream::new(authority.clone(), tls.clone(), Credentials::Passthrough);
             Some(Center::new(engine.clone(), Arc::new(instance)))
         }
         StoreUrl::Sled(_) | StoreUrl::Etcd(_) | StoreUrl::Memory => {
@@ -93,7 +93,8 @@ pub async fn run(config: Config) -> Result<(), String> {
         let authority = u.rest.clone()?;
         Some(RestUpstream::new(authority, u.credentials.clone()))
     });
-    let upstream = config.upstream.map(|u| Arc::new(Upstream::new(u.authority, u.credentials)));
+    let upstream =
+        config.upstream.map(|u| Arc::new(Upstream::new(u.authority, None, u.credentials)));
     let ready = upstream.as_ref().map(|upstream| {
         let upstream = upstream.clone();
         let ready = upstream.watch_ready();
@@ -199,14 +200,14 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
         StoreUrl::Etcd(target) => (ETCD_PATIENCE, target.endpoints.join(","), ""),
         StoreUrl::Memory => (GRACE, "memory".to_owned(), ""),
         // What is told ends by itself when nothing more comes.
-        StoreUrl::Follow(center) => (Duration::MAX, center.to_string(), ""),
+        StoreUrl::Follow(center) => (Duration::MAX, center.authority.to_string(), ""),
     };
     let started = beside(move || {
         let store: Box<dyn Store> = match url {
             StoreUrl::Follow(center) => {
                 let interval = (max_staleness / STALENESS_CHECKS).min(MAX_STALENESS_CHECK);
                 let login = login.as_ref();
-                Box::new(FollowStore::new(center.as_str(), login, interval, runtime)?)
+                Box::new(FollowStore::new(center, login, interval, runtime)?)
             }
             StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
             StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target)?),

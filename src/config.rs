@@ -2,6 +2,7 @@
 //! means and has been checked.
 
 mod etcd;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +20,7 @@ use crate::model::command::Rules;
 use crate::model::name;
 use crate::storage::Login;
 use crate::storage::etcd::Target;
+use crate::storage::follow;
 use crate::telemetry::LogFormat;
 
 /// Milvus' access control (users, roles, grants, privilege groups) as one small server.
@@ -56,6 +58,8 @@ struct CopyFlags {
     to: String,
     #[command(flatten)]
     etcd: etcd::EtcdFlags,
+    #[command(flatten)]
+    tls: tls::TlsFlags,
 }
 
 /// What is to be done.
@@ -93,11 +97,12 @@ impl TryFrom<CopyFlags> for Task {
 
     fn try_from(flags: CopyFlags) -> Result<Self, String> {
         let is_etcd = |url: &str| url.starts_with("etcd");
-        let none = etcd::EtcdFlags::default();
+        let none = (etcd::EtcdFlags::default(), tls::TlsFlags::default());
         let store = |flag: &str, url: &str| {
             // The flags of an etcd are for whichever of the two is one.
-            let etcd = if is_etcd(url) { &flags.etcd } else { &none };
-            match store_url(url, etcd).map_err(|e| e.replacen("--store", flag, 1))? {
+            let etcd = if is_etcd(url) { &flags.etcd } else { &none.0 };
+            let tls = if url.starts_with("etcds:") { &flags.tls } else { &none.1 };
+            match store_url(url, etcd, tls).map_err(|e| e.replacen("--store", flag, 1))? {
                 StoreUrl::Follow(_) | StoreUrl::Memory => {
                     Err(format!("{flag}: `{url}` is none of sled:DIR, etcd://HOST:PORT/ROOT"))
                 }
@@ -106,6 +111,9 @@ impl TryFrom<CopyFlags> for Task {
         };
         if !is_etcd(&flags.from) && !is_etcd(&flags.to) {
             flags.etcd.refuse()?;
+        }
+        if ![&flags.from, &flags.to].iter().any(|url| url.starts_with("etcds:")) {
+            flags.tls.refuse()?;
         }
         let ends = Ends { from: store("--from", &flags.from)?, to: store("--to", &flags.to)? };
         Ok(Self::Copy(Box::new(ends)))
@@ -134,7 +142,8 @@ pub struct Flags {
     /// Where everything is kept: `sled:DIR`, `memory:`, or an etcd, `etcd://H1:2379,H2:2379/ROOT`
     /// (`etcds:` with TLS), where ROOT is Milvus' meta root, such as `by-dev/meta`. etcd's own limit
     /// of operations in a transaction is told by `?max-txn-ops=N` where it is not 128. Or
-    /// `follow://HOST:PORT`, another instance whose changes are followed and which makes them.
+    /// `follow://HOST:PORT` (`follows:` with TLS), another instance whose changes are followed and
+    /// which makes them.
     #[arg(
         long,
         env = "MILVUS_RBAC_STORE",
@@ -181,6 +190,8 @@ pub struct Flags {
     log_level: String,
     #[command(flatten)]
     etcd: etcd::EtcdFlags,
+    #[command(flatten)]
+    tls: tls::TlsFlags,
     #[command(flatten)]
     sidecar: SidecarFlags,
     #[command(flatten)]
@@ -246,8 +257,8 @@ pub enum StoreUrl {
     Etcd(Target),
     /// Nowhere: gone with the process.
     Memory,
-    /// Another instance, at `HOST:PORT`.
-    Follow(Authority),
+    /// Another instance.
+    Follow(follow::Target),
 }
 
 /// A checked configuration.
@@ -317,7 +328,7 @@ impl TryFrom<Flags> for Config {
 
     fn try_from(flags: Flags) -> Result<Self, String> {
         flags.planned.refuse()?;
-        let store = store_url(&flags.store, &flags.etcd)?;
+        let store = store_url(&flags.store, &flags.etcd, &flags.tls)?;
         Ok(Self {
             listen: address("--listen", flags.listen)?,
             admin_listen: match flags.admin_listen.as_str() {
@@ -402,21 +413,22 @@ fn credentials(how: &str) -> Result<Credentials, String> {
     }
 }
 
-fn store_url(url: &str, etcd: &etcd::EtcdFlags) -> Result<StoreUrl, String> {
+fn store_url(url: &str, etcd: &etcd::EtcdFlags, tls: &tls::TlsFlags) -> Result<StoreUrl, String> {
     if let Some((scheme @ ("etcd" | "etcds"), rest)) = url.split_once(':') {
-        return etcd::target(rest, scheme == "etcds", etcd).map(StoreUrl::Etcd);
+        return etcd::target(rest, scheme == "etcds", etcd, tls).map(StoreUrl::Etcd);
     }
     etcd.refuse()?;
+    if let Some((scheme @ ("follow" | "follows"), center)) = url.split_once(':') {
+        let authority = authority("--store", &format!("http:{center}"));
+        let authority =
+            authority.map_err(|_| format!("--store: `{url}` is not {scheme}://HOST:PORT"))?;
+        let tls = tls.files(scheme == "follows")?;
+        return Ok(StoreUrl::Follow(follow::Target { authority, tls }));
+    }
+    tls.refuse()?;
     match url.split_once(':') {
         Some(("sled", folder)) if !folder.is_empty() => Ok(StoreUrl::Sled(folder.into())),
         Some(("memory", "")) => Ok(StoreUrl::Memory),
-        Some(("follow", center)) => {
-            let url = format!("http:{center}");
-            let authority = authority("--store", &url);
-            let what = |_| format!("--store: `follow:{center}` is not follow://HOST:PORT");
-            authority.map(StoreUrl::Follow).map_err(what)
-        }
-        Some(("follows", _)) => Err("--store: follows is not supported by this version".to_owned()),
         _ => Err(format!(
             "--store: `{url}` is none of sled:DIR, memory:, etcd://HOST:PORT/ROOT, follow://HOST:PORT"
         )),

@@ -14,7 +14,7 @@
 //! | [`authz`] | grants compiled into a policy, and the decision; pure |
 //! | [`model`] | users, roles, grants, groups, databases, and every rule about them; pure |
 //! | [`storage`] | where changes are kept |
-//! | [`passwords`], [`clock`], [`telemetry`] | what several rooms need |
+//! | [`passwords`], [`clock`], [`telemetry`], [`tls`] | what several rooms need |
 //!
 //! # The rules that must never break
 //!
@@ -67,3 +67,4 @@ pub mod rest;
 pub mod rpc;
 pub mod storage;
 pub mod telemetry;
+pub mod tls;

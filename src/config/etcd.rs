@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use axum::http::uri::Authority;
 use clap::Args;
 
-use crate::storage::etcd::{Target, TlsFiles};
+use super::tls::TlsFlags;
+use crate::storage::etcd::Target;
 
 /// etcd's own default.
 const MAX_TXN_OPS: usize = 128;
@@ -19,51 +20,25 @@ pub(super) struct EtcdFlags {
     /// Holds `user:password` for etcd. This and the other files are read with each connection.
     #[arg(long, env = "MILVUS_RBAC_ETCD_USER_FILE", value_name = "FILE")]
     etcd_user_file: Option<PathBuf>,
-    /// Who signs etcd's certificates, for `etcds:`.
-    #[arg(long, env = "MILVUS_RBAC_ETCD_CA", value_name = "FILE")]
-    etcd_ca: Option<PathBuf>,
-    /// The certificate shown to etcd, for `etcds:`.
-    #[arg(long, env = "MILVUS_RBAC_ETCD_CERT", value_name = "FILE")]
-    etcd_cert: Option<PathBuf>,
-    /// The key of that certificate.
-    #[arg(long, env = "MILVUS_RBAC_ETCD_KEY", value_name = "FILE")]
-    etcd_key: Option<PathBuf>,
 }
 
 impl EtcdFlags {
     /// For stores elsewhere.
     pub(super) fn refuse(&self) -> Result<(), String> {
-        match self.first(true) {
-            Some(flag) => Err(format!("{flag} needs --store etcd:// or etcds://")),
+        match self.etcd_user_file {
+            Some(_) => Err("--etcd-user-file needs --store etcd:// or etcds://".to_owned()),
             None => Ok(()),
         }
-    }
-
-    /// The first of the flags that was given.
-    fn first(&self, with_user: bool) -> Option<&'static str> {
-        let given = [
-            ("--etcd-user-file", with_user && self.etcd_user_file.is_some()),
-            ("--etcd-ca", self.etcd_ca.is_some()),
-            ("--etcd-cert", self.etcd_cert.is_some()),
-            ("--etcd-key", self.etcd_key.is_some()),
-        ];
-        given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
-    }
-
-    fn tls(&self) -> Result<TlsFiles, String> {
-        let own = match (&self.etcd_cert, &self.etcd_key) {
-            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
-            (None, None) => None,
-            (Some(_), None) => return Err("--etcd-cert needs --etcd-key".to_owned()),
-            (None, Some(_)) => return Err("--etcd-key needs --etcd-cert".to_owned()),
-        };
-        let ca = self.etcd_ca.clone().ok_or("--store etcds:// needs --etcd-ca")?;
-        Ok(TlsFiles { ca, own })
     }
 }
 
 /// What `url`, `etcd:` or `etcds:` left out, means.
-pub(super) fn target(url: &str, secure: bool, flags: &EtcdFlags) -> Result<Target, String> {
+pub(super) fn target(
+    url: &str,
+    secure: bool,
+    flags: &EtcdFlags,
+    tls: &TlsFlags,
+) -> Result<Target, String> {
     let scheme = if secure { "etcds" } else { "etcd" };
     let wrong = |why: String| {
         format!(
@@ -108,11 +83,7 @@ pub(super) fn target(url: &str, secure: bool, flags: &EtcdFlags) -> Result<Targe
                 wrong(format!("`?{query}` is not ?max-txn-ops=N with {FEWEST_TXN_OPS} or more"))
             })?,
     };
-    let tls = match flags.first(false) {
-        _ if secure => Some(flags.tls()?),
-        Some(flag) => return Err(format!("{flag} needs --store etcds://")),
-        None => None,
-    };
+    let tls = tls.files(secure)?;
     let root = root.to_owned();
     let user_file = flags.etcd_user_file.clone();
     let target = Target { endpoints, root, max_txn_ops, user_file, tls };

@@ -23,7 +23,7 @@ use self::layout::{HEAD, Head, Write};
 use self::proto::TxnRequest;
 use self::proto::request_op::Request as Op;
 use self::proto::response_op::Response as Done;
-pub use self::target::{Target, TlsFiles};
+pub use self::target::Target;
 use self::watch::{Tell, Watch};
 use super::{Batch, Loaded, Store, StoreError, random_id};
 

@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
-
 use crate::storage::Login;
+use crate::tls::TlsFiles;
 
 /// An etcd, and the place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,23 +21,13 @@ pub struct Target {
     pub tls: Option<TlsFiles>,
 }
 
-/// PEM files. All files are read with each connection, so that they can be replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Who signs the members' certificates.
-    pub ca: PathBuf,
-    /// Our certificate and its key.
-    pub own: Option<(PathBuf, PathBuf)>,
-}
-
 impl Target {
-    /// Whether the files can be read and hold what they should.
+    /// Whether the login can be read.
     ///
     /// # Errors
     /// Names the file.
     pub fn check(&self) -> Result<(), String> {
-        self.login()?;
-        self.tls_config().map(drop)
+        self.login().map(drop)
     }
 
     pub(super) fn login(&self) -> Result<Option<Login>, String> {
@@ -51,25 +40,6 @@ impl Target {
             }
             _ => Err(format!("{}: it does not hold user:password", file.display())),
         }
-    }
-
-    pub(super) fn tls_config(&self) -> Result<Option<ClientTlsConfig>, String> {
-        let Some(files) = &self.tls else { return Ok(None) };
-        let pem = |file: &PathBuf, kind: &str| {
-            let text = read(file)?;
-            let found =
-                text.lines().any(|line| line.starts_with("-----BEGIN ") && line.contains(kind));
-            found.then_some(text).ok_or_else(|| {
-                format!("{}: it holds no {} in PEM form", file.display(), kind.to_lowercase())
-            })
-        };
-        let ca = Certificate::from_pem(pem(&files.ca, "CERTIFICATE")?);
-        let mut config = ClientTlsConfig::new().ca_certificate(ca);
-        if let Some((certificate, key)) = &files.own {
-            let (certificate, key) = (pem(certificate, "CERTIFICATE")?, pem(key, "PRIVATE KEY")?);
-            config = config.identity(Identity::from_pem(certificate, key));
-        }
-        Ok(Some(config))
     }
 }
 

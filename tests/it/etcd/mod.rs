@@ -196,12 +196,11 @@ fn nonsense_is_refused_at_the_start() {
         ("etcd://h:1//root", &[], "has an empty part"),
         ("etcd://h:1/root?max-txn-ops=2", &[], "is not ?max-txn-ops=N"),
         ("etcd://h:1/root?x=1", &[], "is not ?max-txn-ops=N"),
-        ("etcd://h:1/root", &["--etcd-ca", "x"], "--etcd-ca needs --store etcds://"),
+        ("etcd://h:1/root", &["--store-ca", "x"], "--store-ca needs --store etcds://"),
         ("etcd://h:1/root", &["--etcd-user-file", "/nowhere"], "/nowhere"),
-        ("etcds://h:1/root", &[], "--store etcds:// needs --etcd-ca"),
-        ("etcds://h:1/root", &["--etcd-ca", "Cargo.toml"], "holds no certificate"),
-        ("etcds://h:1/root", &["--etcd-cert", "x"], "--etcd-cert needs --etcd-key"),
-        ("etcds://h:1/root", &["--etcd-key", "x"], "--etcd-key needs --etcd-cert"),
+        ("etcds://h:1/root", &["--store-ca", "Cargo.toml"], "holds no certificate"),
+        ("etcds://h:1/root", &["--store-cert", "x"], "--store-cert needs --store-key"),
+        ("etcds://h:1/root", &["--store-key", "x"], "--store-key needs --store-cert"),
         ("memory:", &["--etcd-user-file", "x"], "--etcd-user-file needs --store etcd://"),
     ];
     for (store, flags, text) in cases {

@@ -1,8 +1,10 @@
 //! Instances that follow another one, as real processes: `writes` what is changed through them,
-//! `resume` centres and followers that go and come back, `refused` who may not follow.
+//! `resume` centres and followers that go and come back, `refused` who may not follow, `secure` TLS
+//! towards the centre.
 
 mod refused;
 mod resume;
+mod secure;
 mod writes;
 
 use std::net::TcpListener;
