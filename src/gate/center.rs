@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use axum::response::Response;
 use bytes::Bytes;
+use http::HeaderValue;
 use http::request::Parts;
 use tonic::{Code, Status};
 
 use super::connections::Content;
 use super::forward::Answer;
-use super::{REVISION_WAIT, Upstream, filter};
-use crate::engine::Engine;
+use super::{Caller, REVISION_WAIT, Upstream, filter};
+use crate::engine::{Engine, Missed};
 use crate::rpc::status;
 use crate::storage::Revision;
 
@@ -34,20 +35,25 @@ impl Center {
 
     /// The centre's answer to a change, once what it tells of holds here.
     ///
-    /// INVARIANT: a change that is acknowledged here is in force here. Defended by
-    /// `tests/it/follow/mod.rs`.
+    /// INVARIANT: a change that is acknowledged here is in force here, in the store in which it was made: the
+    /// centre makes it in the one on which it was decided, or not at all. Defended by
+    /// `tests/it/follow/writes.rs` and `replaced.rs`.
     ///
     /// # Errors
     /// The centre does not answer, or its change has not been heard of in time.
     pub(super) async fn change(
         &self,
         mut parts: Parts,
+        caller: &Caller,
         connection: &str,
         deadline: Option<Instant>,
         message: Vec<Bytes>,
     ) -> Result<Response, Status> {
         let limit = Instant::now() + ANSWER;
         let until = deadline.map_or(limit, |deadline| deadline.min(limit));
+        let decided = caller.snapshot();
+        let store = HeaderValue::from_str(&decided.store).map_err(|e| status::malformed(&e))?;
+        parts.headers.insert(status::STORE, store);
         // It is read here, so it must not come compressed.
         parts.headers.remove("grpc-accept-encoding");
         let content = Content::Whole(message);
@@ -63,24 +69,33 @@ impl Center {
             ),
             _ => e,
         })?;
-        let told = answer.head.headers.get(status::REVISION).and_then(|told| told.to_str().ok());
-        let changed = answer.status.as_ref().is_some_and(|status| status.code() == Code::Ok);
-        match told.and_then(|told| told.parse::<Revision>().ok()) {
-            Some(revision) => {
-                let limit = until.saturating_duration_since(Instant::now()).min(REVISION_WAIT);
-                self.engine.wait_for(revision, limit).await.map_err(|reached| {
-                    status::too_late(format!(
-                        "the central instance answered at revision {revision}, and this one has \
-                         heard of {reached} alone: what was changed there is not in force here yet"
-                    ))
-                })?;
-            }
-            None if changed => {
-                let why = "the central instance does not tell at which revision it answered";
-                return Err(status::unavailable(why.to_owned()));
-            }
-            None => {}
+        if answer.status.as_ref().is_none_or(|status| status.code() != Code::Ok) {
+            return Ok(filter::whole(answer));
         }
+        let told = answer.head.headers.get(status::REVISION).and_then(|told| told.to_str().ok());
+        let told = told.and_then(|told| told.parse::<Revision>().ok()).ok_or_else(|| {
+            let why = "the central instance does not tell at which revision it answered";
+            status::unavailable(why.to_owned())
+        })?;
+        if told < decided.revision {
+            return Err(status::unavailable(format!(
+                "the central instance answered at revision {told}, though it was at {} before: its \
+                 store has gone back, and what holds is not known here",
+                decided.revision
+            )));
+        }
+        let limit = until.saturating_duration_since(Instant::now()).min(REVISION_WAIT);
+        let reached = self.engine.wait_in(&decided.store, told, limit).await;
+        reached.map_err(|missed| match missed {
+            Missed::Late(reached) => status::too_late(format!(
+                "the central instance answered at revision {told}, and this one has heard of \
+                 {reached} alone: what was changed there is not in force here yet"
+            )),
+            Missed::Replaced => status::unavailable(
+                "the central instance has another store by now: what was changed is not in force"
+                    .to_owned(),
+            ),
+        })?;
         Ok(filter::whole(answer))
     }
 }

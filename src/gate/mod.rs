@@ -307,6 +307,20 @@ impl Gate {
             ))
         })
     }
+
+    /// INVARIANT: what a follower decided on the records of one store is not done to those of another.
+    /// Defended by `tests/it/follow/replaced.rs`.
+    fn check_store(&self, headers: &HeaderMap, caller: &Caller) -> Result<(), Status> {
+        match headers.get(status::STORE) {
+            Some(store) if store.as_bytes() != caller.snapshot.store.as_bytes() => {
+                Err(status::unavailable(
+                    "this was decided on the records of another store; nothing was changed"
+                        .to_owned(),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The database of a connection that names one, or none.

@@ -87,7 +87,7 @@ impl Gate {
         let (parts, ()) = request.into_parts();
         let frame = Frame::of(message);
         let answer = match center {
-            Some(center) => center.change(parts, database, None, frame.pieces()).await?,
+            Some(center) => center.change(parts, caller, database, None, frame.pieces()).await?,
             None => self.forward(method, caller, &parts, database, None, &frame).await?,
         };
         Answer::read(answer).await?.message().map(Some)

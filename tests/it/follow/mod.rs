@@ -1,8 +1,9 @@
 //! Instances that follow another one, as real processes: `writes` what is changed through them,
 //! `resume` centres and followers that go and come back, `refused` who may not follow, `secure` TLS
-//! towards the centre.
+//! towards the centre, `replaced` another store in the place of the one that was followed.
 
 mod refused;
+mod replaced;
 mod resume;
 mod secure;
 mod writes;
