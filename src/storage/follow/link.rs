@@ -1,6 +1,7 @@
 //! One stream from the central instance.
 
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
@@ -154,7 +155,11 @@ impl Center {
     }
 
     fn refusal(&self, status: &Status) -> Failure {
-        let (center, why) = (&self.target.authority, status.message());
+        let mut why = status.message().to_owned();
+        if let Some(cause) = status.source() {
+            why = format!("{why}: {}", with_causes(cause));
+        }
+        let center = &self.target.authority;
         match status.code() {
             Code::Unauthenticated => Failure::Refused(format!(
                 "the central instance {center} refuses the login that --store-login-file gives: {why}"
