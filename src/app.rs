@@ -73,7 +73,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let center = match &config.store {
         StoreUrl::Follow(Target { authority, tls }) => {
             let instance = Upstream::new(authority.clone(), tls.clone(), Credentials::Passthrough);
-            Some(Center::new(engine.clone(), Arc::new(instance)))
+            Some(Center::new(engine.clone(), instance, config.store_login.as_ref())?)
         }
         StoreUrl::Sled(_) | StoreUrl::Etcd(_) | StoreUrl::Memory => {
             root::prepare(&engine, &passwords, &clock, config.root_password).await?;
@@ -112,13 +112,10 @@ pub async fn run(config: Config) -> Result<(), String> {
     let behind = Behind { ready: ready.clone(), aliases: gate.aliases() };
     let service = Service::new(engine.clone(), passwords, groups, clock, behind);
     let rest = rest::router(gate.clone(), service.clone(), behind_rest);
+    let access = Access::new(service.clone(), gate.clone(), stopping.clone());
     let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
         .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
-        .add_service(AccessServiceServer::new(Access::new(
-            engine.clone(),
-            gate.clone(),
-            stopping.clone(),
-        )))
+        .add_service(AccessServiceServer::new(access))
         .add_service(health);
     if config.gate.ext_authz {
         let external = AuthorizationServer::new(External::new(gate.clone()));

@@ -153,7 +153,7 @@ pub struct Gate {
     options: Options,
     upstream: Option<Arc<Upstream>>,
     /// Where changes are made, if not here.
-    center: Option<Center>,
+    center: Option<Arc<Center>>,
     aliases: Option<Arc<Aliases>>,
     audit: Audit,
     /// Collections that may be dropped or renamed at a time.
@@ -186,7 +186,7 @@ impl Gate {
             groups,
             options,
             upstream,
-            center,
+            center: center.map(Arc::new),
             aliases: aliases.map(|upstream| Arc::new(Aliases::new(upstream))),
             audit: Audit::new(options.audit_allowed),
             seals: Arc::new(Semaphore::new(MAX_SEALS)),
@@ -273,7 +273,7 @@ impl Gate {
 
     /// Where the method is answered, if it changes what is kept and that is not done here.
     fn center_of(&self, method: &Method) -> Option<&Center> {
-        self.center.as_ref().filter(|_| method.changes && !self.forwards(method))
+        self.center.as_deref().filter(|_| method.changes && !self.forwards(method))
     }
 
     /// The newest state, unless it may be too old to decide on.
