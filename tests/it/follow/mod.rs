@@ -3,6 +3,7 @@
 //! one that was followed, `refused` who may not follow, `secure` TLS towards the centre, `cost` what
 //! followers cost it.
 
+mod cost;
 mod refused;
 mod replaced;
 mod resume;
