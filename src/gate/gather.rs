@@ -114,7 +114,7 @@ mod tests {
     use std::task::{Wake, Waker};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -130,7 +130,7 @@ mod tests {
     async fn pair() -> (Gather, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Gather::new(near), listener.accept().await.unwrap().0)
+        (Gather::new(Box::new(near)), listener.accept().await.unwrap().0)
     }
 
     #[tokio::test]
