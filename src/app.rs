@@ -37,7 +37,7 @@ use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SER
 use crate::rpc::{Access, Behind, DESCRIPTORS, Service};
 use crate::storage::Store;
 use crate::storage::etcd::EtcdStore;
-use crate::storage::follow::FollowStore;
+use crate::storage::follow::{FollowStore, Target};
 use crate::storage::memory::MemoryStore;
 use crate::storage::sled::SledStore;
 use crate::telemetry;
@@ -74,9 +74,9 @@ pub async fn run(config: Config) -> Result<(), String> {
     let (engine, writer) = start_engine(&config).await?;
     // A follower has the root of its centre.
     let center = match &config.store {
-        StoreUrl::Follow(authority) => {
-            let instance = Upstream::new(authority.clone(), Credentials::Passthrough);
-            Some(Center::new(engine.clone(), Arc::new(instance)))
+        StoreUrl::Follow(Target { authority, tls }) => {
+            let instance = Upstream::new(authority.clone(), tls.clone(), Credentials::Passthrough);
+            Some(Center::new(engine.clone(), instance, config.store_login.as_ref())?)
         }
         StoreUrl::Sled(_) | StoreUrl::Etcd(_) | StoreUrl::Memory => {
             root::prepare(&engine, &passwords, &clock, config.root_password).await?;
@@ -96,7 +96,8 @@ pub async fn run(config: Config) -> Result<(), String> {
         let authority = u.rest.clone()?;
         Some(RestUpstream::new(authority, u.credentials.clone()))
     });
-    let upstream = config.upstream.map(|u| Arc::new(Upstream::new(u.authority, u.credentials)));
+    let upstream =
+        config.upstream.map(|u| Arc::new(Upstream::new(u.authority, None, u.credentials)));
     let ready = upstream.as_ref().map(|upstream| {
         let upstream = upstream.clone();
         let ready = upstream.watch_ready();
@@ -114,13 +115,10 @@ pub async fn run(config: Config) -> Result<(), String> {
     let behind = Behind { ready: ready.clone(), aliases: gate.aliases() };
     let service = Service::new(engine.clone(), passwords, groups, clock, behind);
     let rest = rest::router(gate.clone(), service.clone(), behind_rest);
+    let access = Access::new(service.clone(), gate.clone(), stopping.clone());
     let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
         .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
-        .add_service(AccessServiceServer::new(Access::new(
-            engine.clone(),
-            gate.clone(),
-            stopping.clone(),
-        )))
+        .add_service(AccessServiceServer::new(access))
         .add_service(health);
     if config.gate.ext_authz {
         let external = AuthorizationServer::new(External::new(gate.clone()));
@@ -183,14 +181,14 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
         StoreUrl::Etcd(target) => (ETCD_PATIENCE, target.endpoints.join(","), ""),
         StoreUrl::Memory => (GRACE, "memory".to_owned(), ""),
         // What is told ends by itself when nothing more comes.
-        StoreUrl::Follow(center) => (Duration::MAX, center.to_string(), ""),
+        StoreUrl::Follow(center) => (Duration::MAX, center.authority.to_string(), ""),
     };
     let started = beside(move || {
         let store: Box<dyn Store> = match url {
             StoreUrl::Follow(center) => {
                 let interval = (sharing.max_staleness / STALENESS_CHECKS).min(MAX_STALENESS_CHECK);
                 let login = login.as_ref();
-                Box::new(FollowStore::new(center.as_str(), login, interval, runtime)?)
+                Box::new(FollowStore::new(center, login, interval, runtime)?)
             }
             StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
             StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target, sharing.max_staleness)?),

@@ -2,6 +2,7 @@
 //! means and has been checked.
 
 mod etcd;
+mod store;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +20,7 @@ use crate::model::command::Rules;
 use crate::model::name;
 use crate::storage::Login;
 use crate::storage::etcd::Target;
+use crate::storage::follow;
 use crate::telemetry::LogFormat;
 
 /// Milvus' access control (users, roles, grants, privilege groups) as one small server.
@@ -55,7 +57,7 @@ struct CopyFlags {
     #[arg(long, value_name = "URL")]
     to: String,
     #[command(flatten)]
-    reach: etcd::StoreFlags,
+    reach: store::StoreFlags,
 }
 
 /// What is to be done.
@@ -93,11 +95,14 @@ impl TryFrom<CopyFlags> for Task {
 
     fn try_from(flags: CopyFlags) -> Result<Self, String> {
         let is_etcd = |url: &str| url.starts_with("etcd");
-        let none = etcd::StoreFlags::default();
+        let none = store::StoreFlags::default();
         let store = |flag: &str, url: &str| {
-            // They are for whichever of the two is an etcd.
-            let reach = if is_etcd(url) { &flags.reach } else { &none };
-            match store_url(url, reach).map_err(|e| e.replacen("--store", flag, 1))? {
+            // They are for whichever of the two is an etcd, and has TLS.
+            let mut reach = if is_etcd(url) { flags.reach.clone() } else { none.clone() };
+            if !url.starts_with("etcds:") {
+                reach.tls = none.tls.clone();
+            }
+            match store_url(url, &reach).map_err(|e| e.replacen("--store", flag, 1))? {
                 StoreUrl::Follow(_) | StoreUrl::Memory => {
                     Err(format!("{flag}: `{url}` is none of sled:DIR, etcd://HOST:PORT/ROOT"))
                 }
@@ -105,7 +110,10 @@ impl TryFrom<CopyFlags> for Task {
             }
         };
         if !is_etcd(&flags.from) && !is_etcd(&flags.to) {
-            flags.reach.refuse(false)?;
+            flags.reach.refuse()?;
+        }
+        if ![&flags.from, &flags.to].iter().any(|url| url.starts_with("etcds:")) {
+            flags.reach.tls.refuse()?;
         }
         let ends = Ends { from: store("--from", &flags.from)?, to: store("--to", &flags.to)? };
         Ok(Self::Copy(Box::new(ends)))
@@ -134,7 +142,8 @@ pub struct Flags {
     /// Where everything is kept: `sled:DIR`, `memory:`, or an etcd, `etcd://H1:2379,H2:2379/ROOT`
     /// (`etcds:` with TLS), where ROOT is Milvus' meta root, such as `by-dev/meta`. etcd's own limit
     /// of operations in a transaction is told by `?max-txn-ops=N` where it is not 128. Or
-    /// `follow://HOST:PORT`, another instance whose changes are followed and which makes them.
+    /// `follow://HOST:PORT` (`follows:` with TLS), another instance whose changes are followed and
+    /// which makes them.
     #[arg(
         long,
         env = "MILVUS_RBAC_STORE",
@@ -180,7 +189,7 @@ pub struct Flags {
     #[arg(long, env = "MILVUS_RBAC_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     log_level: String,
     #[command(flatten)]
-    reach: etcd::StoreFlags,
+    reach: store::StoreFlags,
     #[command(flatten)]
     sidecar: SidecarFlags,
     #[command(flatten)]
@@ -246,8 +255,8 @@ pub enum StoreUrl {
     Etcd(Target),
     /// Nowhere: gone with the process.
     Memory,
-    /// Another instance, at `HOST:PORT`.
-    Follow(Authority),
+    /// Another instance.
+    Follow(follow::Target),
 }
 
 /// A checked configuration.
@@ -411,21 +420,21 @@ fn credentials(how: &str) -> Result<Credentials, String> {
     }
 }
 
-fn store_url(url: &str, reach: &etcd::StoreFlags) -> Result<StoreUrl, String> {
+fn store_url(url: &str, reach: &store::StoreFlags) -> Result<StoreUrl, String> {
     if let Some((scheme @ ("etcd" | "etcds"), rest)) = url.split_once(':') {
         return etcd::target(rest, scheme == "etcds", reach).map(StoreUrl::Etcd);
     }
-    reach.refuse(url.starts_with("follow:"))?;
+    if let Some((scheme @ ("follow" | "follows"), center)) = url.split_once(':') {
+        let authority = authority("--store", &format!("http:{center}"));
+        let authority =
+            authority.map_err(|_| format!("--store: `{url}` is not {scheme}://HOST:PORT"))?;
+        let tls = reach.tls.files(scheme == "follows")?;
+        return Ok(StoreUrl::Follow(follow::Target { authority, tls }));
+    }
+    reach.refuse()?;
     match url.split_once(':') {
         Some(("sled", folder)) if !folder.is_empty() => Ok(StoreUrl::Sled(folder.into())),
         Some(("memory", "")) => Ok(StoreUrl::Memory),
-        Some(("follow", center)) => {
-            let url = format!("http:{center}");
-            let authority = authority("--store", &url);
-            let what = |_| format!("--store: `follow:{center}` is not follow://HOST:PORT");
-            authority.map(StoreUrl::Follow).map_err(what)
-        }
-        Some(("follows", _)) => Err("--store: follows is not supported by this version".to_owned()),
         _ => Err(format!(
             "--store: `{url}` is none of sled:DIR, memory:, etcd://HOST:PORT/ROOT, follow://HOST:PORT"
         )),

@@ -48,12 +48,23 @@ impl Default for Sharing {
 /// One moment of the state, never changed once published.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
+    /// The store: revisions of different ones say nothing about each other.
+    pub store: Arc<str>,
     /// Which moment.
     pub revision: Revision,
     /// What held then.
     pub state: State,
     /// The state's grants, compiled.
     pub policy: Policy,
+}
+
+/// Why a revision is not waited for any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// This one is all that was reached in time.
+    Late(Revision),
+    /// There is another store now, in which it means nothing.
+    Replaced,
 }
 
 /// Whether changes can be stored.
@@ -75,7 +86,8 @@ pub enum Health {
 
 struct Published {
     current: ArcSwap<Snapshot>,
-    revision: watch::Sender<Revision>,
+    /// The store and the revision of the current one.
+    reached: watch::Sender<(Arc<str>, Revision)>,
     /// The last strict commit that is in force everywhere.
     in_force: watch::Sender<Revision>,
     health: watch::Sender<Health>,
@@ -90,9 +102,9 @@ struct Published {
 impl Published {
     /// Returns the snapshot before.
     fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
-        let revision = snapshot.revision;
+        let reached = (snapshot.store.clone(), snapshot.revision);
         let before = self.current.swap(snapshot);
-        self.revision.send_replace(revision);
+        self.reached.send_replace(reached);
         before
     }
 
@@ -171,7 +183,7 @@ impl Engine {
     ) -> Result<(Self, WriterThread), StoreError> {
         let published = Arc::new(Published {
             current: ArcSwap::default(),
-            revision: watch::Sender::new(0),
+            reached: watch::Sender::default(),
             in_force: watch::Sender::new(0),
             health: watch::Sender::new(Health::Healthy),
             turns: Turns::default(),
@@ -311,11 +323,30 @@ impl Engine {
     /// # Errors
     /// It was not within `limit`; the revision reached is given.
     pub async fn wait_for(&self, revision: Revision, limit: Duration) -> Result<(), Revision> {
-        let mut published = self.published.revision.subscribe();
-        let reached = published.wait_for(|r| *r >= revision);
+        let mut published = self.published.reached.subscribe();
+        let reached = published.wait_for(|(_, r)| *r >= revision);
         match tokio::time::timeout(limit, reached).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(self.snapshot().revision),
+        }
+    }
+
+    /// The same, for a revision of `store`.
+    ///
+    /// # Errors
+    /// It was not within `limit`, or there is another store by now.
+    pub async fn wait_in(
+        &self,
+        store: &str,
+        revision: Revision,
+        limit: Duration,
+    ) -> Result<(), Missed> {
+        let mut published = self.published.reached.subscribe();
+        let reached = published.wait_for(|(now, r)| **now != *store || *r >= revision);
+        match tokio::time::timeout(limit, reached).await {
+            Ok(Ok(reached)) if *reached.0 != *store => Err(Missed::Replaced),
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Missed::Late(self.snapshot().revision)),
         }
     }
 }

@@ -14,7 +14,7 @@
 //! | [`authz`] | grants compiled into a policy, and the decision; pure |
 //! | [`model`] | users, roles, grants, groups, databases, and every rule about them; pure |
 //! | [`storage`] | where changes are kept |
-//! | [`passwords`], [`clock`], [`telemetry`] | what several rooms need |
+//! | [`passwords`], [`clock`], [`telemetry`], [`tls`] | what several rooms need |
 //!
 //! # The rules that must never break
 //!
@@ -44,14 +44,14 @@
 //! Milvus behind. It decides on the newest snapshot, and sends the very bytes on. The answer passes
 //! through as it comes, at the pace of its reader. The answers to calls that drop or rename a collection
 //! are read first: the grants on it go or move with it before the caller hears of the success.
-
 //!
 //! # The path of a revoke to a follower
 //!
 //! A follower's [`storage`] is another instance: [`storage::follow`] reads everything from it over one stream
 //! and then hears of each commit, which the [`engine`] there keeps for a while, encoded once for all. A
 //! revoke asked of a follower passes its [`gate`], which has the centre make it with the caller's
-//! credentials, and waits until the follower's own snapshot has it.
+//! credentials in the store on which it was decided, and waits until the follower's own snapshot of that
+//! store has it. Of the grants on a collection that a sidecar drops the same is asked by the follower's own.
 
 pub mod admin;
 pub mod app;
@@ -67,3 +67,4 @@ pub mod rest;
 pub mod rpc;
 pub mod storage;
 pub mod telemetry;
+pub mod tls;

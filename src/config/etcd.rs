@@ -1,13 +1,11 @@
 //! The etcd that is meant by `--store etcd://H1:2379,H2:2379/ROOT` and the flags beside it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use axum::http::uri::Authority;
-use clap::Args;
 
-use crate::storage::Login;
-use crate::storage::etcd::{Target, TlsFiles};
+use super::store::StoreFlags;
+use crate::storage::etcd::Target;
 
 /// etcd's own defaults.
 const MAX_TXN_OPS: usize = 128;
@@ -16,65 +14,6 @@ const MAX_REQUEST_BYTES: usize = 3 << 19;
 const FEWEST_TXN_OPS: usize = 16;
 /// … and its names and values some room.
 const FEWEST_REQUEST_BYTES: usize = 128 << 10;
-
-/// How a store elsewhere is reached.
-#[derive(Debug, Default, Args)]
-pub(super) struct StoreFlags {
-    /// Holds `user:password`, who this instance is to its store: to etcd, or to the instance that it
-    /// follows. For etcd this and the other files are read with each connection.
-    #[arg(long, env = "MILVUS_RBAC_STORE_LOGIN_FILE", value_name = "FILE")]
-    store_login_file: Option<PathBuf>,
-    /// Who signs etcd's certificates, for `etcds:`.
-    #[arg(long, env = "MILVUS_RBAC_ETCD_CA", value_name = "FILE")]
-    etcd_ca: Option<PathBuf>,
-    /// The certificate shown to etcd, for `etcds:`.
-    #[arg(long, env = "MILVUS_RBAC_ETCD_CERT", value_name = "FILE")]
-    etcd_cert: Option<PathBuf>,
-    /// The key of that certificate.
-    #[arg(long, env = "MILVUS_RBAC_ETCD_KEY", value_name = "FILE")]
-    etcd_key: Option<PathBuf>,
-}
-
-impl StoreFlags {
-    /// For stores that are no etcd; `has_login` for those that want one.
-    pub(super) fn refuse(&self, has_login: bool) -> Result<(), String> {
-        if self.store_login_file.is_some() && !has_login {
-            let flag = "--store-login-file";
-            return Err(format!(
-                "{flag} is for a store that asks who this is: etcd://, etcds:// or follow://"
-            ));
-        }
-        match self.first_of_tls() {
-            Some(flag) => Err(format!("{flag} needs --store etcds://")),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn login(&self) -> Result<Option<Login>, String> {
-        self.store_login_file.as_deref().map(Login::read).transpose()
-    }
-
-    /// The first of the flags for `etcds:` that was given.
-    fn first_of_tls(&self) -> Option<&'static str> {
-        let given = [
-            ("--etcd-ca", self.etcd_ca.is_some()),
-            ("--etcd-cert", self.etcd_cert.is_some()),
-            ("--etcd-key", self.etcd_key.is_some()),
-        ];
-        given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
-    }
-
-    fn tls(&self) -> Result<TlsFiles, String> {
-        let own = match (&self.etcd_cert, &self.etcd_key) {
-            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
-            (None, None) => None,
-            (Some(_), None) => return Err("--etcd-cert needs --etcd-key".to_owned()),
-            (None, Some(_)) => return Err("--etcd-key needs --etcd-cert".to_owned()),
-        };
-        let ca = self.etcd_ca.clone().ok_or("--store etcds:// needs --etcd-ca")?;
-        Ok(TlsFiles { ca, own })
-    }
-}
 
 /// What `url`, `etcd:` or `etcds:` left out, means.
 pub(super) fn target(url: &str, secure: bool, flags: &StoreFlags) -> Result<Target, String> {
@@ -128,11 +67,7 @@ pub(super) fn target(url: &str, secure: bool, flags: &StoreFlags) -> Result<Targ
             }
         }
     }
-    let tls = match flags.first_of_tls() {
-        _ if secure => Some(flags.tls()?),
-        Some(flag) => return Err(format!("{flag} needs --store etcds://")),
-        None => None,
-    };
+    let tls = flags.tls.files(secure)?;
     let root = root.to_owned();
     let login_file = flags.store_login_file.clone();
     let target = Target { endpoints, root, max_txn_ops, max_request_bytes, login_file, tls };

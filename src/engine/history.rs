@@ -57,7 +57,6 @@ pub struct Forgotten;
 /// programs keep the revision.
 #[derive(Debug, Default)]
 struct Remembered {
-    store_id: Arc<str>,
     /// Whether others write to the store: then a revision does not tell all.
     shared: bool,
     /// The revision before the first commit that is remembered.
@@ -95,9 +94,8 @@ impl History {
     }
 
     /// The store was read: what led there is not known.
-    pub(super) fn restart(&self, store_id: &str, shared: bool, snapshot: Arc<Snapshot>) {
+    pub(super) fn restart(&self, shared: bool, snapshot: Arc<Snapshot>) {
         let mut remembered = self.remembered();
-        remembered.store_id = store_id.into();
         remembered.shared = shared;
         remembered.forget(snapshot);
         self.tell(remembered);
@@ -174,16 +172,16 @@ impl History {
     /// Everything, as one who begins is told it.
     async fn everything(&self) -> Result<Arc<Everything>, StoreError> {
         let _encoding = self.encoding.lock().await;
-        let (store_id, snapshot, position) = {
+        let (snapshot, position) = {
             let remembered = self.remembered();
             // What another one is being told will do, with what came since.
             let shared = remembered.everything.upgrade();
             if let Some(everything) = shared.filter(|e| e.position >= remembered.first) {
                 return Ok(everything);
             }
-            (remembered.store_id.clone(), remembered.snapshot.clone(), remembered.end())
+            (remembered.snapshot.clone(), remembered.end())
         };
-        let revision = snapshot.revision;
+        let (store_id, revision) = (snapshot.store.clone(), snapshot.revision);
         let encoded = tokio::task::spawn_blocking(move || records::encode_all(&snapshot.state));
         let stopping = |_| StoreError::Unavailable("the process is ending".to_owned());
         let chunks = encoded.await.map_err(stopping)??;
@@ -211,7 +209,7 @@ impl Follower {
         let end = history.end.subscribe();
         let known = {
             let remembered = history.remembered();
-            let same = *remembered.store_id == *store_id;
+            let same = *remembered.snapshot.store == *store_id;
             same.then(|| remembered.after(revision)).flatten()
         };
         let (next, beginning) = match known {
@@ -259,13 +257,13 @@ mod tests {
     use super::*;
 
     fn snapshot(revision: Revision) -> Arc<Snapshot> {
-        Arc::new(Snapshot { revision, ..Snapshot::default() })
+        Arc::new(Snapshot { store: "store".into(), revision, ..Snapshot::default() })
     }
 
     /// A history that begins with revision 5.
     fn history(shared: bool) -> Arc<History> {
         let history = Arc::<History>::default();
-        history.restart("store", shared, snapshot(5));
+        history.restart(shared, snapshot(5));
         history
     }
 
@@ -329,7 +327,7 @@ mod tests {
         assert_eq!(other.take().unwrap_err(), Forgotten);
         assert_eq!(told(&history, 5).await, None);
         // The store was read again.
-        history.restart("store", false, snapshot(6 + COMMITS as u64));
+        history.restart(false, snapshot(6 + COMMITS as u64));
         assert_eq!(slow.take().unwrap_err(), Forgotten);
     }
 

@@ -60,8 +60,6 @@ pub(super) struct Writer {
     store: Box<dyn Store>,
     rules: Rules,
     published: Arc<Published>,
-    /// The store that was loaded last.
-    store_id: String,
     /// What the store holds, as far as known; none after a failure, until it has been loaded again.
     head: Option<Arc<Snapshot>>,
     /// The names of changes, which repeat.
@@ -113,7 +111,6 @@ impl Writer {
             store,
             rules,
             published,
-            store_id: String::new(),
             head: None,
             names: Names::default(),
             past: Vec::new(),
@@ -127,10 +124,11 @@ impl Writer {
         self.followed.stop();
         let began = Instant::now();
         let loaded = self.store.load()?;
-        let reached = self.published.current.load().revision;
-        let store_id = self.store.store_id();
+        let before = self.published.current.load();
+        let (reached, store) = (before.revision, Arc::<str>::from(self.store.store_id()));
         // Others may have put another store into the place of theirs.
-        let replaced = self.followed.was_on() && self.store_id != store_id;
+        let replaced = self.followed.was_on() && before.store != store;
+        drop(before);
         if loaded.revision < reached && !replaced {
             let way_on = if self.followed.was_on() {
                 "; if an older backup was put into its place, start all instances anew"
@@ -143,12 +141,12 @@ impl Writer {
             )));
         }
         let policy = Policy::compile(&loaded.state, &self.rules.groups);
-        let snapshot = Snapshot { revision: loaded.revision, state: loaded.state, policy };
-        info!(store = store_id, revision = snapshot.revision, "store loaded");
+        let (revision, state) = (loaded.revision, loaded.state);
+        let snapshot = Snapshot { store: store.clone(), revision, state, policy };
+        info!(%store, revision = snapshot.revision, "store loaded");
         self.followed.start(&mut *self.store, loaded.revision, loaded.batch)?;
         let snapshot = self.publish(snapshot);
-        self.published.history.restart(&store_id, self.followed.is_on(), snapshot);
-        self.store_id = store_id;
+        self.published.history.restart(self.followed.is_on(), snapshot);
         if self.followed.is_on() {
             self.published.confirm(loaded.as_of.unwrap_or(began));
         }
@@ -309,7 +307,8 @@ impl Writer {
             head.policy.updated(&head.state, &group.state, &self.rules.groups, &batch.changes);
         let (revision, state) = (group.revision, group.state.clone());
         let commit = (revision, batch.changes.as_slice());
-        self.publish_commits(&[commit], Snapshot { revision, state, policy });
+        let store = head.store.clone();
+        self.publish_commits(&[commit], Snapshot { store, revision, state, policy });
         Ok(())
     }
 

@@ -59,10 +59,12 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     ("DeleteClientCommand", Administrators),
     // It shows what a backup shows.
     ("WatchChanges", On("BackupRBAC")),
+    // What it does can be done one by one.
+    ("MoveGrants", On("ManageOwnership")),
 ];
 
 /// Always answered here, whether there is a Milvus behind the gate or not.
-pub(super) const ANSWERED_HERE: [&str; 36] = [
+pub(super) const ANSWERED_HERE: [&str; 37] = [
     "CreateCredential",
     "UpdateCredential",
     "DeleteCredential",
@@ -100,10 +102,11 @@ pub(super) const ANSWERED_HERE: [&str; 36] = [
     "PushClientCommand",
     "DeleteClientCommand",
     "WatchChanges",
+    "MoveGrants",
 ];
 
 /// Change what is kept, where they are answered here: a follower sends them to its centre.
-pub(super) const CHANGES: [&str; 16] = [
+pub(super) const CHANGES: [&str; 17] = [
     "CreateCredential",
     "UpdateCredential",
     "DeleteCredential",
@@ -120,6 +123,7 @@ pub(super) const CHANGES: [&str; 16] = [
     "CreateDatabase",
     "DropDatabase",
     "AlterDatabase",
+    "MoveGrants",
 ];
 
 /// Answered here where there is no Milvus behind the gate. All other calls are a Milvus' alone.

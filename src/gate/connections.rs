@@ -14,13 +14,13 @@ use h2::{Ping, PingPong, Reason, SendStream};
 use http::uri::Authority;
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::answering::Answers;
 use super::gather::Gather;
 use crate::telemetry::with_causes;
+use crate::tls::{self, TlsFiles};
 
 /// Connections to the upstream.
 const CONNECTIONS: usize = 4;
@@ -46,6 +46,7 @@ pub(super) enum Content {
 #[derive(Debug)]
 pub(super) struct Connections {
     authority: Authority,
+    tls: Option<TlsFiles>,
     slots: [Slot; CONNECTIONS],
     next: AtomicUsize,
 }
@@ -66,8 +67,8 @@ struct Slot {
 }
 
 impl Connections {
-    pub(super) fn new(authority: Authority) -> Self {
-        Self { authority, slots: Default::default(), next: AtomicUsize::new(0) }
+    pub(super) fn new(authority: Authority, tls: Option<TlsFiles>) -> Self {
+        Self { authority, tls, slots: Default::default(), next: AtomicUsize::new(0) }
     }
 
     /// Sends a request, and waits for the head of the answer.
@@ -81,7 +82,7 @@ impl Connections {
     ) -> Result<Response<Body>, String> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
         let slot = self.slots.get(turn).ok_or_else(|| "there is no connection".to_owned())?;
-        let Way { mut sender, answers } = slot.way(&self.authority).await?;
+        let Way { mut sender, answers } = slot.way(&self.authority, self.tls.as_ref()).await?;
         let broken = |e: h2::Error| with_causes(&e);
         let (answer, mut sending) = sender.send_request(request, false).map_err(broken)?;
         match content {
@@ -103,7 +104,7 @@ impl Connections {
 
 impl Slot {
     /// A connection that was not known to have ended.
-    async fn way(&self, authority: &Authority) -> Result<Way, String> {
+    async fn way(&self, authority: &Authority, tls: Option<&TlsFiles>) -> Result<Way, String> {
         let asked = Instant::now();
         if let Some(way) = self.usable().await {
             return Ok(way);
@@ -118,7 +119,7 @@ impl Slot {
         {
             return Err(why.clone());
         }
-        let connected = match timeout(CONNECT_TIME, connect(authority)).await {
+        let connected = match timeout(CONNECT_TIME, connect(authority, tls)).await {
             Ok(connected) => connected,
             Err(_) => Err("connecting takes too long".to_owned()),
         };
@@ -146,9 +147,9 @@ impl Way {
     }
 }
 
-async fn connect(authority: &Authority) -> Result<Way, String> {
-    let stream = TcpStream::connect(authority.as_str()).await.map_err(|e| e.to_string())?;
-    stream.set_nodelay(true).map_err(|e| e.to_string())?;
+async fn connect(authority: &Authority, tls: Option<&TlsFiles>) -> Result<Way, String> {
+    let tls = tls.map(TlsFiles::read).transpose()?;
+    let stream = tls::connect(authority, tls.as_ref()).await.map_err(|e| with_causes(&e))?;
     let (sender, mut connection) = h2::client::Builder::new()
         .enable_push(false)
         .initial_window_size(CALL_WINDOW)

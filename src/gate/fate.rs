@@ -12,11 +12,11 @@ use tracing::{error, warn};
 
 use super::forward::Answer;
 use super::methods::{self, Method};
-use super::{Gate, Upstream, connection_database, filter, frame};
+use super::{Center, Gate, Upstream, connection_database, filter, frame};
 use crate::engine::Engine;
-use crate::model::command::Command;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::name::shortened;
+use crate::rpc::proto::access::MoveGrantsRequest;
 use crate::rpc::proto::common;
 use crate::rpc::proto::service::{DropCollectionRequest, RenameCollectionRequest};
 use crate::rpc::status;
@@ -41,6 +41,8 @@ struct Collection {
 #[derive(Debug)]
 pub struct Fate {
     engine: Engine,
+    /// Where the grants are changed, if not here.
+    center: Option<Arc<Center>>,
     upstream: Arc<Upstream>,
     collection: Collection,
     /// What it is afterwards; none if it is gone.
@@ -104,6 +106,19 @@ impl Gate {
                 "too many collections are dropped or renamed at once, try again later",
             )
         })?;
+        // INVARIANT: where it is known before that the grants cannot follow, nothing is dropped or
+        // renamed. Defended by `tests/it/sidecar/followed.rs`.
+        if let Some(center) = &self.center {
+            let could = center.move_grants(&MoveGrantsRequest::default()).await;
+            could.map_err(|e| {
+                let why = e.message();
+                let text = format!("nothing was done, since the grants could not follow: {why}");
+                match e.code() {
+                    Code::PermissionDenied => status::denied(text),
+                    _ => status::unavailable(text),
+                }
+            })?;
+        }
         // Milvus refuses aliases here, Milvus Lite takes them.
         if let Some(aliases) = &self.aliases {
             let Collection { database, name } = &collection;
@@ -113,8 +128,9 @@ impl Gate {
         if renamed.as_ref().is_some_and(|to| to.database != collection.database) {
             id = upstream.id_of(&collection.database, &collection.name).await.unwrap_or_default();
         }
-        let (engine, upstream) = (self.engine.clone(), upstream.clone());
-        Ok(Some(Fate { engine, upstream, collection, renamed, id, place }))
+        let (engine, center) = (self.engine.clone(), self.center.clone());
+        let upstream = upstream.clone();
+        Ok(Some(Fate { engine, center, upstream, collection, renamed, id, place }))
     }
 }
 
@@ -128,23 +144,22 @@ impl Fate {
             Some(to) => to.database == self.collection.database || self.has_crossed(to).await,
             None => false,
         };
-        let Self { engine, collection, renamed, place: _place, .. } = self;
+        let Self { engine, center, collection, renamed, place: _place, .. } = self;
         let Collection { database, name } = collection;
         let what = match &renamed {
             None => DROPPED,
             Some(_) => RENAMED,
         };
         let text = format!("collection {} is {what}", shortened(&name));
-        let command = match renamed.filter(|_| moved) {
-            None => Command::CollectionDropped { database, collection: name },
-            Some(to) => Command::CollectionRenamed {
-                database,
-                collection: name,
-                new_database: to.database,
-                new_collection: to.name,
-            },
+        let to = renamed.filter(|_| moved).map(|to| (to.database, to.name));
+        let (new_database, new_collection) = to.unwrap_or_default();
+        let request =
+            MoveGrantsRequest { database, collection: name, new_database, new_collection };
+        let done = match center {
+            Some(center) => center.move_grants(&request).await.map_err(|e| e.message().to_owned()),
+            None => engine.execute(request.into()).await.map(drop).map_err(|e| e.to_string()),
         };
-        engine.execute(command).await.map(|_| ()).map_err(|e| {
+        done.map_err(|e| {
             let text = format!("{text}: {e}");
             error!("{text}");
             Error::verbatim(ErrorKind::Unavailable, text)

@@ -21,6 +21,7 @@ use super::frame::Frame;
 use super::peek;
 use crate::rpc::proto::service::DescribeCollectionRequest;
 use crate::rpc::status;
+use crate::tls::TlsFiles;
 
 /// How often the upstream is asked how it does, and how long it may take to say so.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
@@ -96,15 +97,17 @@ impl Credentials {
 pub struct Upstream {
     connections: Connections,
     authority: Authority,
+    scheme: Scheme,
     credentials: Credentials,
     ready: watch::Sender<bool>,
 }
 
 impl Upstream {
     /// The upstream at `authority`, `HOST:PORT`.
-    pub fn new(authority: Authority, credentials: Credentials) -> Self {
+    pub fn new(authority: Authority, tls: Option<TlsFiles>, credentials: Credentials) -> Self {
         Self {
-            connections: Connections::new(authority.clone()),
+            scheme: if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
+            connections: Connections::new(authority.clone(), tls),
             authority,
             credentials,
             ready: watch::channel(false).0,
@@ -252,7 +255,7 @@ impl Upstream {
             headers.insert("grpc-timeout", super::deadline::header(left));
         }
         let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
+        uri.scheme = Some(self.scheme.clone());
         uri.authority = Some(self.authority.clone());
         uri.path_and_query = Some(path);
         let uri = Uri::from_parts(uri).map_err(|e| status::malformed(&e))?;

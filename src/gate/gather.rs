@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::tls::Stream;
 
 /// What is worth waiting for more.
 const LARGE: usize = 16 << 10;
@@ -15,16 +16,15 @@ const LARGE: usize = 16 << 10;
 const ROOM: usize = 128 << 10;
 
 /// A connection whose writes wait until its task comes round again, or until they are many.
-#[derive(Debug)]
 pub(super) struct Gather {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     gathered: BytesMut,
     /// The stream takes nothing now; it wakes the task when it does again.
     full: bool,
 }
 
 impl Gather {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
         Self { stream, gathered: BytesMut::new(), full: false }
     }
 
@@ -114,7 +114,7 @@ mod tests {
     use std::task::{Wake, Waker};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -130,7 +130,7 @@ mod tests {
     async fn pair() -> (Gather, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Gather::new(near), listener.accept().await.unwrap().0)
+        (Gather::new(Box::new(near)), listener.accept().await.unwrap().0)
     }
 
     #[tokio::test]

@@ -125,8 +125,11 @@ impl Gate {
         let frame = Frame::arrived(pieces, |field| method.reads(field))?;
         room.add(frame.beside())?;
         let caller = self.admit(&identity, &connection, path, frame.outline()).await?;
+        self.check_store(&parts.headers, &caller)?;
         if let Some(center) = self.center_of(method) {
-            return center.change(parts, &connection, deadline, frame.pieces()).await;
+            return center
+                .change(parts, caller.snapshot(), &connection, deadline, frame.pieces())
+                .await;
         }
         if self.forwards(method) {
             if FILTERED.contains(&method.row.name) || fate::is_sealed_by(method) {

@@ -153,7 +153,7 @@ pub struct Gate {
     options: Options,
     upstream: Option<Arc<Upstream>>,
     /// Where changes are made, if not here.
-    center: Option<Center>,
+    center: Option<Arc<Center>>,
     aliases: Option<Arc<Aliases>>,
     audit: Audit,
     /// Collections that may be dropped or renamed at a time.
@@ -186,7 +186,7 @@ impl Gate {
             groups,
             options,
             upstream,
-            center,
+            center: center.map(Arc::new),
             aliases: aliases.map(|upstream| Arc::new(Aliases::new(upstream))),
             audit: Audit::new(options.audit_allowed),
             seals: Arc::new(Semaphore::new(MAX_SEALS)),
@@ -273,7 +273,7 @@ impl Gate {
 
     /// Where the method is answered, if it changes what is kept and that is not done here.
     fn center_of(&self, method: &Method) -> Option<&Center> {
-        self.center.as_ref().filter(|_| method.changes && !self.forwards(method))
+        self.center.as_deref().filter(|_| method.changes && !self.forwards(method))
     }
 
     /// The newest state, unless it may be too old to decide on.
@@ -306,6 +306,20 @@ impl Gate {
                 "revision {wanted} was asked for, and {reached} was reached in time"
             ))
         })
+    }
+
+    /// INVARIANT: what a follower decided on the records of one store is not done to those of another.
+    /// Defended by `tests/it/follow/replaced.rs`.
+    fn check_store(&self, headers: &HeaderMap, caller: &Caller) -> Result<(), Status> {
+        match headers.get(status::STORE) {
+            Some(store) if store.as_bytes() != caller.snapshot.store.as_bytes() => {
+                Err(status::unavailable(
+                    "this was decided on the records of another store; nothing was changed"
+                        .to_owned(),
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! of the upstream for those that do.
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request};
 use tonic::Status;
 
@@ -77,17 +78,12 @@ impl Gate {
         if center.is_none() && !self.forwards(method) {
             return Ok(None);
         }
-        let mut request = Request::new(());
-        *request.uri_mut() = path.parse().map_err(|e| status::malformed(&e))?;
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        if let Some(login) = login {
-            headers.insert(AUTHORIZATION, login.clone());
-        }
-        let (parts, ()) = request.into_parts();
+        let parts = head(path, login)?;
         let frame = Frame::of(message);
         let answer = match center {
-            Some(center) => center.change(parts, database, None, frame.pieces()).await?,
+            Some(center) => {
+                center.change(parts, caller.snapshot(), database, None, frame.pieces()).await?
+            }
             None => self.forward(method, caller, &parts, database, None, &frame).await?,
         };
         Answer::read(answer).await?.message().map(Some)
@@ -103,6 +99,18 @@ impl Gate {
         let aliases = self.aliases.as_ref().filter(|_| method.changes_names)?;
         Some(aliases.forgetting())
     }
+}
+
+/// The head of a call that does not come as one.
+pub(super) fn head(path: &str, login: Option<&HeaderValue>) -> Result<Parts, Status> {
+    let mut request = Request::new(());
+    *request.uri_mut() = path.parse().map_err(|e| status::malformed(&e))?;
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    if let Some(login) = login {
+        headers.insert(AUTHORIZATION, login.clone());
+    }
+    Ok(request.into_parts().0)
 }
 
 impl Method {

@@ -12,7 +12,9 @@ use super::proto::access::access_service_server::AccessService;
 use super::proto::access::watch_changes_request::Request as Asked;
 use super::proto::access::watch_changes_response::Answer;
 use super::proto::access::*;
-use super::status;
+use super::proto::common;
+use super::service::{Answer as Answered, Service, open};
+use super::{grants, status};
 use crate::engine::{self, Beginning, Engine, Forgotten};
 use crate::gate::{Gate, Identity};
 use crate::telemetry;
@@ -30,9 +32,10 @@ const PING: Duration = Duration::from_secs(60);
 /// The longest id of a store that a follower may name.
 const MAX_STORE_ID: usize = 64;
 
-/// Tells followers.
+/// Tells followers, and does what those ask for that are sidecars.
 #[derive(Debug)]
 pub struct Access {
+    service: Service,
     engine: Engine,
     gate: Arc<Gate>,
     stopping: watch::Receiver<bool>,
@@ -40,9 +43,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// Tells what `engine` holds to those whom `gate` admits, until the process is `stopping`.
-    pub fn new(engine: Engine, gate: Arc<Gate>, stopping: watch::Receiver<bool>) -> Self {
-        Self { engine, gate, stopping, places: Arc::new(Semaphore::new(FOLLOWERS)) }
+    /// Tells what `service` answers from to those whom `gate` admits, until the process is `stopping`.
+    pub fn new(service: Service, gate: Arc<Gate>, stopping: watch::Receiver<bool>) -> Self {
+        let engine = service.engine.clone();
+        Self { service, engine, gate, stopping, places: Arc::new(Semaphore::new(FOLLOWERS)) }
     }
 }
 
@@ -63,6 +67,11 @@ impl AccessService for Access {
         let telling = Telling { engine, gate, identity, requests, answers };
         tokio::spawn(telling.run(self.stopping.clone(), place));
         Ok(Response::new(Box::pin(ReceiverStream::new(taken))))
+    }
+
+    async fn move_grants(&self, request: Request<MoveGrantsRequest>) -> Answered<common::Status> {
+        let (caller, request) = open(request)?;
+        grants::follow_collection(&self.service, &caller, request).await
     }
 }
 

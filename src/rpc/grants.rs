@@ -1,5 +1,6 @@
 //! Grants: OperatePrivilege, OperatePrivilegeV2, SelectGrant.
 
+use super::proto::access::MoveGrantsRequest;
 use super::proto::common::{self, ErrorCode};
 use super::proto::service::*;
 use super::service::{Answer, Service, reply};
@@ -33,6 +34,28 @@ pub(super) async fn operate_v2(
     let operation = operation_v2(caller, request);
     let command = resolved(service, caller, operation).await.map(Command::OperatePrivilege);
     service.change(caller, command, Some(ErrorCode::OperatePrivilegeFailure)).await
+}
+
+/// The grants on a collection go or move with it.
+pub(super) async fn follow_collection(
+    service: &Service,
+    caller: &Caller,
+    request: MoveGrantsRequest,
+) -> Answer<common::Status> {
+    if request.collection.is_empty() {
+        return reply(caller, common::Status::default());
+    }
+    service.change(caller, Ok(request.into()), None).await
+}
+
+impl From<MoveGrantsRequest> for Command {
+    fn from(request: MoveGrantsRequest) -> Self {
+        let MoveGrantsRequest { database, collection, new_database, new_collection } = request;
+        if new_collection.is_empty() {
+            return Self::CollectionDropped { database, collection };
+        }
+        Self::CollectionRenamed { database, collection, new_database, new_collection }
+    }
 }
 
 /// The operation on the collection that an alias stands for. A grant that was made on the alias

@@ -12,8 +12,13 @@ use crate::storage::Revision;
 
 /// The response metadata that tells the revision, and the request metadata that asks for one.
 pub const REVISION: &str = "milvus-rbac-revision";
-/// See [`REVISION`].
+/// See [`REVISION`]. It is a number alone: whoever keeps one over a change of the store gets what that
+/// number means in the new one. Where that has fewer revisions the call waits in vain and fails; where it has
+/// more, it goes on though what the caller has in mind is not there.
 pub const MIN_REVISION: &str = "milvus-rbac-min-revision";
+/// The request metadata by which a follower names the store on which it decided: in another one, the change is
+/// not made.
+pub const STORE: &str = "milvus-rbac-store";
 
 /// Success: all fields at their default.
 pub fn ok() -> Option<Status> {

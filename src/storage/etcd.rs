@@ -27,7 +27,7 @@ use self::layout::{HEAD, Head, Write};
 use self::proto::TxnRequest;
 use self::proto::request_op::Request as Op;
 use self::proto::response_op::Response as Done;
-pub use self::target::{Target, TlsFiles};
+pub use self::target::Target;
 use self::watch::{Tell, Watch};
 use super::copy::not_whole;
 use super::{Batch, Loaded, Revision, Store, StoreError, random_id};

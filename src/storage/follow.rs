@@ -6,15 +6,26 @@ mod watch;
 
 use std::time::{Duration, Instant};
 
+use http::uri::Authority;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::{Batch, Loaded, Login, News, Revision, Store, StoreError};
+use crate::tls::TlsFiles;
 use link::{Center, Link};
 use watch::Watch;
 
 /// How long an instance that is not there, or too busy, is waited for.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Which instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// `HOST:PORT`.
+    pub authority: Authority,
+    /// Set where it wants TLS.
+    pub tls: Option<TlsFiles>,
+}
 
 /// Follows a central instance.
 #[derive(Debug)]
@@ -36,18 +47,18 @@ struct Watching {
 }
 
 impl FollowStore {
-    /// Follows the instance at `authority`, `HOST:PORT`. That it is up to date is asked for every
+    /// Follows the instance that `target` tells. That it is up to date is asked for every
     /// `interval`. Needs a runtime of several threads, and must not be used on one of them.
     ///
     /// # Errors
     /// The login cannot be sent.
     pub fn new(
-        authority: &str,
+        target: Target,
         login: Option<&Login>,
         interval: Duration,
         runtime: Handle,
     ) -> Result<Self, StoreError> {
-        let center = Center::new(authority, login, interval)?;
+        let center = Center::new(target, login, interval)?;
         Ok(Self { runtime, center, store_id: String::new(), link: None, watching: None })
     }
 }

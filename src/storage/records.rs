@@ -9,8 +9,9 @@ use super::codec::{self, Entry};
 use crate::model::names::Names;
 use crate::model::state::{Change, State};
 
-/// From this size on no more records are put with others.
-const CHUNK: usize = 256 << 10;
+/// From this size on no more records are put with others. Each stream keeps a buffer for the largest
+/// message that it was told.
+const CHUNK: usize = 8 << 10;
 /// What a record takes beside its key and value, at most.
 const FRAMING: usize = 16;
 

@@ -1,6 +1,7 @@
 //! Integration tests, one binary. What belongs where:
 //!
 //! * `support`: a real server as a child process, and a client for it
+//! * `certificates`: what TLS needs
 //! * `architecture`: the directions between the rooms
 //! * `etcd`: the store in a real etcd: answers that get lost, several instances, foreign writes, TLS
 //!   and passwords
@@ -33,6 +34,7 @@
 )]
 
 mod architecture;
+mod certificates;
 mod crash;
 mod damage;
 mod decisions;

@@ -178,7 +178,8 @@ impl Writer {
                 Some((revision, changes))
             });
             let commits: Vec<_> = commits.collect();
-            self.publish_commits(&commits, Snapshot { revision, state, policy });
+            let store = head.store.clone();
+            self.publish_commits(&commits, Snapshot { store, revision, state, policy });
         }
         if let Some(at) = up_to_date {
             self.published.confirm(at);

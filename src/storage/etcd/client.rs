@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::uri::InvalidUri;
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, ConnectError, Request, Response, Status};
 use tracing::{info, warn};
 
@@ -23,6 +24,7 @@ use super::proto::{
 };
 use super::target::Target;
 use crate::storage::StoreError;
+use crate::tls::{self, TlsFiles};
 
 /// How long a member may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -292,18 +294,14 @@ impl Client {
         let member = members.get(self.turn % members.len().max(1));
         let name = member.cloned().unwrap_or_default();
         let unsent = |e: &(dyn Error + 'static)| Failure::Unsent(format!("{name}: {}", chain(e)));
-        let tls = self.target.tls_config().map_err(Failure::Refused)?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{name}"))
-            .map_err(|e| unsent(&e))?
-            .connect_timeout(CONNECT)
-            .tcp_nodelay(true);
-        if let Some(tls) = tls {
-            endpoint = endpoint.tls_config(tls).map_err(|e| unsent(&e))?;
-        }
-        let channel = match timeout(CONNECT, endpoint.connect()).await {
+        let tls = self.target.tls.as_ref().map(TlsFiles::read).transpose();
+        let tls = tls.map_err(Failure::Refused)?;
+        let authority = name.parse().map_err(|e: InvalidUri| unsent(&e))?;
+        let connecting =
+            tls::channel(&authority, tls, |endpoint| endpoint.connect_timeout(CONNECT));
+        let channel = match timeout(CONNECT, connecting).await {
             Ok(Ok(channel)) => channel,
-            Ok(Err(e)) => return Err(unsent(&e)),
+            Ok(Err(e)) => return Err(unsent(&*e)),
             Err(_) => {
                 let waited = CONNECT.as_secs();
                 return Err(Failure::Unsent(format!("{name}: no connection within {waited} s")));

@@ -1,13 +1,12 @@
 //! Which etcd, and with what one gets in.
 
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use tracing::warn;
 
 use crate::storage::{Login, StoreError};
+use crate::tls::TlsFiles;
 
 /// What etcd adds to a request before it looks at its size.
 const FRAME: usize = 1 << 10;
@@ -29,15 +28,6 @@ pub struct Target {
     pub tls: Option<TlsFiles>,
 }
 
-/// PEM files. All files are read with each connection, so that they can be replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Who signs the members' certificates.
-    pub ca: PathBuf,
-    /// Our certificate and its key.
-    pub own: Option<(PathBuf, PathBuf)>,
-}
-
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls.is_some() { "etcds" } else { "etcd" };
@@ -46,13 +36,12 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Whether the files can be read and hold what they should.
+    /// Whether the login can be read.
     ///
     /// # Errors
     /// Names the file.
     pub fn check(&self) -> Result<(), String> {
-        self.login()?;
-        self.tls_config().map(drop)
+        self.login().map(drop)
     }
 
     pub(super) fn login(&self) -> Result<Option<Login>, String> {
@@ -78,27 +67,4 @@ impl Target {
         warn!(why, "a change is larger than etcd takes at once");
         Err(StoreError::TooLarge(why))
     }
-
-    pub(super) fn tls_config(&self) -> Result<Option<ClientTlsConfig>, String> {
-        let Some(files) = &self.tls else { return Ok(None) };
-        let pem = |file: &PathBuf, kind: &str| {
-            let text = read(file)?;
-            let found =
-                text.lines().any(|line| line.starts_with("-----BEGIN ") && line.contains(kind));
-            found.then_some(text).ok_or_else(|| {
-                format!("{}: it holds no {} in PEM form", file.display(), kind.to_lowercase())
-            })
-        };
-        let ca = Certificate::from_pem(pem(&files.ca, "CERTIFICATE")?);
-        let mut config = ClientTlsConfig::new().ca_certificate(ca);
-        if let Some((certificate, key)) = &files.own {
-            let (certificate, key) = (pem(certificate, "CERTIFICATE")?, pem(key, "PRIVATE KEY")?);
-            config = config.identity(Identity::from_pem(certificate, key));
-        }
-        Ok(Some(config))
-    }
-}
-
-fn read(file: &Path) -> Result<String, String> {
-    fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))
 }

@@ -1,6 +1,7 @@
 //! One stream from the central instance.
 
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,6 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::AsciiMetadataValue;
-use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status, Streaming};
 
 use crate::model::load::Loader;
@@ -19,8 +19,10 @@ use crate::rpc::proto::access::access_service_client::AccessServiceClient;
 use crate::rpc::proto::access::watch_changes_request::Request as Asked;
 use crate::rpc::proto::access::watch_changes_response::Answer;
 use crate::rpc::proto::access::{Pong, Snapshot, Start, WatchChangesRequest, WatchChangesResponse};
+use crate::storage::follow::Target;
 use crate::storage::{Loaded, Login, Revision, StoreError, records};
 use crate::telemetry::with_causes;
+use crate::tls::{self, TlsFiles};
 
 /// How long connecting may take, and the first answer.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -38,7 +40,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(3);
 /// The instance that is followed.
 #[derive(Debug, Clone)]
 pub(super) struct Center {
-    pub(super) authority: String,
+    pub(super) target: Target,
     login: Option<AsciiMetadataValue>,
     /// How often it is asked whether all was told.
     pub(super) interval: Duration,
@@ -88,7 +90,7 @@ impl Failure {
 
 impl Center {
     pub(super) fn new(
-        authority: &str,
+        target: Target,
         login: Option<&Login>,
         interval: Duration,
     ) -> Result<Self, StoreError> {
@@ -100,7 +102,7 @@ impl Center {
             Ok(value)
         };
         let login = login.map(header).transpose()?;
-        Ok(Self { authority: authority.to_owned(), login, interval })
+        Ok(Self { target, login, interval })
     }
 
     /// A link on which everything is told. Tries until then, unless it is refused.
@@ -118,19 +120,20 @@ impl Center {
     /// A link that begins where `start` says, if that is remembered.
     pub(super) async fn link(&self, start: Start) -> Result<Link, Failure> {
         let unreachable = |why: &dyn Display| {
-            let authority = &self.authority;
+            let authority = &self.target.authority;
             Failure::Unreachable(format!(
                 "the central instance {authority} does not answer: {why}; it must run, and its data port be HOST:PORT of --store"
             ))
         };
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.authority))
-            .map_err(|e| Failure::Refused(e.to_string()))?
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW);
-        let connected = timeout(CONNECT, endpoint.connect()).await;
-        let channel = connected
+        let tls = self.target.tls.as_ref().map(TlsFiles::read).transpose();
+        let tls = tls.map_err(Failure::Refused)?;
+        let connecting = tls::channel(&self.target.authority, tls, |endpoint| {
+            endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW)
+        });
+        let channel = timeout(CONNECT, connecting)
+            .await
             .map_err(|_| unreachable(&"connecting takes too long"))?
-            .map_err(|e| unreachable(&with_causes(&e)))?;
+            .map_err(|e| unreachable(&with_causes(&*e)))?;
         let (requests, queue) = mpsc::channel(QUEUE);
         let mut request = Request::new(ReceiverStream::new(queue));
         if let Some(login) = &self.login {
@@ -154,7 +157,11 @@ impl Center {
     }
 
     fn refusal(&self, status: &Status) -> Failure {
-        let (center, why) = (&self.authority, status.message());
+        let mut why = status.message().to_owned();
+        if let Some(cause) = status.source() {
+            why = format!("{why}: {}", with_causes(cause));
+        }
+        let center = &self.target.authority;
         match status.code() {
             Code::Unauthenticated if self.login.is_none() => Failure::Refused(format!(
                 "the central instance {center} wants to know who follows it: name a file with \

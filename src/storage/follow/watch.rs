@@ -41,7 +41,7 @@ impl Watch {
         loop {
             match self.hear(&mut link).await {
                 Ok(why) => warn!(
-                    center = self.center.authority,
+                    center = %self.center.target.authority,
                     why, "the central instance is not heard any more; trying to reach it"
                 ),
                 Err(lost) => {
@@ -55,7 +55,7 @@ impl Watch {
                 (self.news)(News::Lost(StoreError::Unavailable(why)));
                 return Some(link);
             }
-            info!(center = self.center.authority, "the central instance is heard again");
+            info!(center = %self.center.target.authority, "the central instance is heard again");
         }
     }
 

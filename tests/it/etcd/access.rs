@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::PathBuf;
 
-use milvus_rbac::storage::etcd::{EtcdStore, Target, TlsFiles};
+use milvus_rbac::storage::etcd::{EtcdStore, Target};
 use milvus_rbac::storage::{Store as _, StoreError};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use milvus_rbac::tls::TlsFiles;
 use tempfile::TempDir;
 
 use super::server::Etcd;
 use super::{STALENESS, batch, role, target};
+use crate::certificates::Certificates;
 
 fn refusal(target: Target) -> String {
     match EtcdStore::open(target, STALENESS) {
@@ -56,38 +57,6 @@ fn a_user_gets_in_with_the_password_alone() {
     store.commit(&batch(1, 2, vec![role("b")])).unwrap();
 }
 
-struct Certificates {
-    folder: TempDir,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Certificates {
-    fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap();
-        fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
-        Self { folder, issuer: Issuer::new(params, key) }
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    /// Certificate and key.
-    fn issue(&self, name: &str) -> (PathBuf, PathBuf) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let file = |end: &str| self.folder.path().join(format!("{name}.{end}"));
-        fs::write(file("pem"), certificate.pem()).unwrap();
-        fs::write(file("key"), key.serialize_pem()).unwrap();
-        (file("pem"), file("key"))
-    }
-}
-
 #[test]
 fn tls_is_mutual_and_lets_no_stranger_in() {
     let (ours, strange) = (Certificates::new(), Certificates::new());
@@ -104,7 +73,7 @@ fn tls_is_mutual_and_lets_no_stranger_in() {
         ca_file,
     ]);
     let with = |ca: PathBuf, own| Target {
-        tls: Some(TlsFiles { ca, own }),
+        tls: Some(TlsFiles { ca: Some(ca), own }),
         ..target(etcd.address(), "tls")
     };
     let mut store = EtcdStore::open(with(ca.clone(), Some(ours.issue("us"))), STALENESS).unwrap();

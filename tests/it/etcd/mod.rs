@@ -278,16 +278,14 @@ fn nonsense_is_refused_at_the_start() {
         ("etcd://h:1/root?x=1", &[], "`x=1` is not ?max-txn-ops=N"),
         ("etcd://h:1/root?max-txn-ops=16&x", &[], "`x` is not ?max-txn-ops=N"),
         ("etcd://h:1/root?max-request-bytes=1", &[], "nor ?max-request-bytes=N"),
-        ("etcd://h:1/root", &["--etcd-ca", "x"], "--etcd-ca needs --store etcds://"),
+        ("etcd://h:1/root", &["--store-ca", "x"], "--store-ca needs --store etcds://"),
         ("etcd://h:1/root", &["--store-login-file", "/nowhere"], "/nowhere"),
-        ("etcds://h:1/root", &[], "--store etcds:// needs --etcd-ca"),
-        ("etcds://h:1/root", &["--etcd-ca", "Cargo.toml"], "holds no certificate"),
-        ("etcds://h:1/root", &["--etcd-cert", "x"], "--etcd-cert needs --etcd-key"),
-        ("etcds://h:1/root", &["--etcd-key", "x"], "--etcd-key needs --etcd-cert"),
+        ("etcds://h:1/root", &["--store-ca", "Cargo.toml"], "holds no certificate"),
+        ("etcds://h:1/root", &["--store-cert", "x"], "--store-cert needs --store-key"),
+        ("etcds://h:1/root", &["--store-key", "x"], "--store-key needs --store-cert"),
         ("memory:", &["--strict-revokes"], "--strict-revokes needs --store etcd://"),
         ("memory:", &["--store-login-file", "x"], "--store-login-file is for a store that asks"),
         ("sled:x", &["--store-login-file", "x"], "--store-login-file is for a store that asks"),
-        ("follow://h:1", &["--etcd-ca", "x"], "--etcd-ca needs --store etcds://"),
     ];
     for (store, flags, text) in cases {
         fails(store, flags, 2, text);

@@ -1,9 +1,13 @@
 //! Instances that follow another one, as real processes: `writes` what is changed through them,
-//! `resume` centres and followers that go and come back, `refused` who may not follow,
-//! `stopped` their end.
+//! `resume` centres and followers that go and come back, `replaced` another store in the place of the
+//! one that was followed, `refused` who may not follow, `secure` TLS towards the centre, `cost` what
+//! followers cost it, `stopped` their end.
 
+mod cost;
 mod refused;
+mod replaced;
 mod resume;
+mod secure;
 mod stopped;
 mod writes;
 
@@ -19,17 +23,17 @@ use crate::rpc::requests::*;
 use crate::support::{Client, LIMIT, Server, command, http_get, revision};
 
 /// Room for any number of users and roles.
-const FLAGS: [&str; 4] = ["--max-roles", "0", "--max-users", "0"];
+pub(crate) const FLAGS: [&str; 4] = ["--max-roles", "0", "--max-users", "0"];
 
 /// A login as a file.
-fn login_file(folder: &Path, login: &str) -> PathBuf {
+pub(crate) fn login_file(folder: &Path, login: &str) -> PathBuf {
     let file = folder.join(login.replace(':', "-"));
     std::fs::write(&file, format!("{login}\n")).unwrap();
     file
 }
 
 /// The command that starts a follower of the instance at `center`.
-fn following(center: &str, login: &Path) -> Command {
+pub(crate) fn following(center: &str, login: &Path) -> Command {
     let mut command = command(&format!("follow://{center}"));
     command.arg("--store-login-file").arg(login);
     command
@@ -77,7 +81,7 @@ async fn make(client: &mut Client, name: &str) -> u64 {
 }
 
 /// Makes a user with a role of the same name.
-async fn make_user(root: &mut Client, name: &str) {
+pub(crate) async fn make_user(root: &mut Client, name: &str) {
     let made = root.create_credential(create_user(name, PASSWORD)).await.unwrap();
     assert_eq!(made.into_inner().code, 0);
     make(root, name).await;

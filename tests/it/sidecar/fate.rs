@@ -319,7 +319,7 @@ async fn whoever_may_drop_takes_the_grants_along() {
 
 /// A gate in this process.
 pub(crate) fn gate(engine: Engine, upstream: &str) -> Gate {
-    let behind = Behind::new(upstream.parse().unwrap(), Credentials::None);
+    let behind = Behind::new(upstream.parse().unwrap(), None, Credentials::None);
     let options = Options {
         authorization: false,
         audit_only: false,

@@ -9,6 +9,7 @@ mod down;
 pub(crate) mod fate;
 mod fields;
 mod flow;
+mod followed;
 mod listings;
 mod memory;
 mod metadata;

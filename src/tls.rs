@@ -1,0 +1,137 @@
+//! Connections to others, with TLS or without.
+
+use std::error::Error;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::uri::Authority;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tonic::transport::{Channel, Endpoint};
+
+/// What is spoken inside.
+const HTTP_2: &[u8] = b"h2";
+
+/// PEM files. They are read with each connection, so that they can be replaced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Who signs the other side's certificate; none for whom the system trusts.
+    pub ca: Option<PathBuf>,
+    /// Our certificate and its key.
+    pub own: Option<(PathBuf, PathBuf)>,
+}
+
+/// What the files held.
+#[derive(Clone)]
+pub struct Tls(Arc<ClientConfig>);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+impl TlsFiles {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One cannot be read, or does not hold what it should; it is named.
+    pub fn read(&self) -> Result<Tls, String> {
+        let mut roots = RootCertStore::empty();
+        match &self.ca {
+            Some(file) => {
+                for certificate in certificates(file)? {
+                    let wrong = |e| format!("{}: {e}", file.display());
+                    roots.add(certificate).map_err(wrong)?;
+                }
+            }
+            None => {
+                let found = rustls_native_certs::load_native_certs();
+                if roots.add_parsable_certificates(found.certs).0 == 0 {
+                    return Err("the system trusts nobody, as far as can be seen".to_owned());
+                }
+            }
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| e.to_string())?
+            .with_root_certificates(roots);
+        let mut config = match &self.own {
+            Some((certificate, key)) => {
+                let shown = certificates(certificate)?;
+                let secret = PrivateKeyDer::from_pem_slice(&read(key)?);
+                let secret = secret.map_err(|_| holds_no(key, "private key"))?;
+                let wrong = |e| format!("{}: {e}", certificate.display());
+                builder.with_client_auth_cert(shown, secret).map_err(wrong)?
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![HTTP_2.to_vec()];
+        Ok(Tls(Arc::new(config)))
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    fs::read(file).map_err(|e| format!("{}: {e}", file.display()))
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let text = read(file)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let found = found.ok().filter(|found| !found.is_empty());
+    found.ok_or_else(|| holds_no(file, "certificate"))
+}
+
+fn holds_no(file: &Path, what: &str) -> String {
+    format!("{}: it holds no {what} in PEM form", file.display())
+}
+
+/// Either kind of connection.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Connects to `authority`, `HOST:PORT`, for HTTP/2.
+///
+/// # Errors
+/// Nobody listens there, or it is not who it should be.
+pub async fn connect(authority: &Authority, tls: Option<&Tls>) -> io::Result<Box<dyn Stream>> {
+    let stream = TcpStream::connect(authority.as_str()).await?;
+    stream.set_nodelay(true)?;
+    let Some(Tls(config)) = tls else { return Ok(Box::new(stream)) };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let host = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let stream = TlsConnector::from(config.clone()).connect(host, stream).await?;
+    if stream.get_ref().1.alpn_protocol() != Some(HTTP_2) {
+        return Err(io::Error::other("what answers there does not speak HTTP/2 over TLS"));
+    }
+    Ok(Box::new(stream))
+}
+
+/// Connects to `authority`, by the settings that `with` adds.
+///
+/// # Errors
+/// See [`connect`].
+pub async fn channel(
+    authority: &Authority,
+    tls: Option<Tls>,
+    with: impl FnOnce(Endpoint) -> Endpoint,
+) -> Result<Channel, Box<dyn Error + Send + Sync>> {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let endpoint = with(Endpoint::from_shared(format!("{scheme}://{authority}"))?);
+    let authority = authority.clone();
+    let connector = tower::service_fn(move |_| {
+        let (authority, tls) = (authority.clone(), tls.clone());
+        async move { connect(&authority, tls.as_ref()).await.map(TokioIo::new) }
+    });
+    Ok(endpoint.connect_with_connector(connector).await?)
+}
