@@ -3,6 +3,7 @@
 mod access;
 mod cluster;
 mod copied;
+mod partition;
 mod proxy;
 mod server;
 mod watch;

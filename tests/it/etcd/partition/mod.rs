@@ -1,0 +1,320 @@
+//! Three instances over three etcds, each on a machine of its own: links between them are cut
+//! without a word, and the clock of an instance jumps, while clients at all of them write down
+//! what they are told.
+
+mod clients;
+mod history;
+mod net;
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use milvus_rbac::rpc::proto::service::AllocTimestampRequest;
+use proptest::prelude::Rng as _;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+use tempfile::TempDir;
+
+use self::clients::{Book, Clients};
+use self::history::{Fate, Told};
+use self::net::{Net, apart};
+use super::server::{Etcd, Place};
+use crate::support::{LIMIT, Server, command, missing, rounds};
+
+/// Tells the test that it runs where links can be cut.
+const INSIDE: &str = "MILVUS_RBAC_PARTITION_INSIDE";
+const NAME: &str = "etcd::partition::answers_are_right_when_links_are_cut_and_clocks_jump";
+
+const MEMBERS: usize = 3;
+const INSTANCES: usize = 3;
+/// The instance whose clock jumps.
+const JUMPING: usize = 2;
+/// The bound on the age of what is decided on.
+const MAX_STALENESS: Duration = Duration::from_secs(2);
+/// How long a trouble lasts at least: longer than the bound, and than an election takes.
+const TROUBLE: Duration = Duration::from_secs(4);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// The member that leads is cut off from the other members, not from the instances.
+    LeaderAlone,
+    /// An instance is cut off from all members.
+    InstanceAlone,
+    /// An instance is heard by all members, and hears nothing.
+    InstanceDeaf,
+    /// An instance reaches one member alone, which is cut off from the others.
+    WithMinority,
+    /// The clock of an instance is hours ahead, and then hours behind.
+    ClockJumps,
+}
+
+const TROUBLES: [Trouble; 5] = [
+    Trouble::LeaderAlone,
+    Trouble::InstanceAlone,
+    Trouble::InstanceDeaf,
+    Trouble::WithMinority,
+    Trouble::ClockJumps,
+];
+
+/// A clock that is set while a process runs.
+struct Clock {
+    folder: TempDir,
+    library: String,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let asked = ["-m", "-f", "+0", "printenv", "LD_PRELOAD"];
+        let told = Command::new("faketime").args(asked).output().unwrap().stdout;
+        let library = String::from_utf8(told).unwrap();
+        let clock = Self { folder: TempDir::new().unwrap(), library: library.trim().to_owned() };
+        clock.set("+0");
+        clock
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("offset")
+    }
+
+    /// How far it is from the real one.
+    fn set(&self, offset: &str) {
+        let new = self.folder.path().join("new");
+        std::fs::write(&new, offset).unwrap();
+        std::fs::rename(new, self.file()).unwrap();
+    }
+
+    /// Has a process read it, and no other clock be changed.
+    fn rule(&self, command: &mut Command) {
+        command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", self.file());
+        for on in [
+            "FAKETIME_NO_CACHE",
+            "FAKETIME_DONT_FAKE_MONOTONIC",
+            "DONT_FAKE_MONOTONIC",
+            "NO_FAKE_STAT",
+        ] {
+            command.env(on, "1");
+        }
+    }
+}
+
+/// What is random in a run; the same for the same seed.
+struct Random(TestRng);
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        let seed: [u8; 32] = std::array::from_fn(|at| seed.to_le_bytes()[at % 8]);
+        Self(TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+    }
+
+    fn another(&mut self) -> Self {
+        Self::new(self.0.next_u64())
+    }
+
+    fn below(&mut self, count: usize) -> usize {
+        self.0.next_u32() as usize % count
+    }
+
+    /// All troubles, in some order.
+    fn troubles(&mut self) -> Vec<Trouble> {
+        let mut left = TROUBLES.to_vec();
+        (0..left.len()).map(|_| left.swap_remove(self.below(left.len()))).collect()
+    }
+}
+
+struct World {
+    net: Net,
+    members: Vec<Etcd>,
+    servers: Vec<Server>,
+    clock: Clock,
+}
+
+impl World {
+    fn start() -> Self {
+        let net = Net::lay(MEMBERS + INSTANCES);
+        let places: Vec<_> = (0..MEMBERS).map(|member| net.place(member)).collect();
+        let members = Etcd::cluster_at(&places);
+        let endpoints: Vec<_> = members.iter().map(Etcd::address).collect();
+        let url = format!("etcd://{}/apart/meta", endpoints.join(","));
+        let clock = Clock::new();
+        let servers = (0..INSTANCES).map(|instance| {
+            let mut command = at(&net.place(MEMBERS + instance), &command(&url));
+            command.args(["--max-staleness", &MAX_STALENESS.as_secs().to_string()]);
+            if instance == JUMPING {
+                clock.rule(&mut command);
+            }
+            Server::run(&mut command)
+        });
+        let servers = servers.collect();
+        Self { net, members, servers, clock }
+    }
+
+    /// The member that leads, where the members say so.
+    fn leader(&self, members: impl IntoIterator<Item = usize>) -> Option<usize> {
+        members.into_iter().find(|member| {
+            let answer = self.members[*member].post("maintenance/status", "{}");
+            let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            let status: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+            status["leader"].is_string() && status["leader"] == status["header"]["member_id"]
+        })
+    }
+
+    fn cut_off(&self, member: usize) {
+        let others = (0..MEMBERS).filter(|other| *other != member);
+        others.for_each(|other| self.net.cut(member, other));
+    }
+
+    /// What the clock of the instance that jumps says, in milliseconds since 1970.
+    async fn timestamp(&self) -> u64 {
+        let mut root = self.servers[JUMPING].root().await;
+        let give_up = Instant::now() + LIMIT;
+        loop {
+            match root.alloc_timestamp(AllocTimestampRequest::default()).await {
+                Ok(answer) => return answer.into_inner().timestamp >> 18,
+                Err(e) => assert!(Instant::now() < give_up, "{e}"),
+            }
+        }
+    }
+
+    async fn jump(&self, book: &Book) {
+        let hour = 3_600_000;
+        let real = u64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+        self.clock.set("+5h");
+        self.until_all_go_on(&[JUMPING], book).await;
+        let ahead = self.timestamp().await;
+        assert!(ahead > real + 4 * hour, "the clock did not go forward");
+        self.clock.set("-7h");
+        self.until_all_go_on(&[JUMPING], book).await;
+        // Timestamps never go back: they are counted on until the clock is there again.
+        assert_eq!(self.timestamp().await, ahead, "the clock did not go back");
+    }
+
+    /// Waits until changes that are asked for from now on are acknowledged by these instances.
+    async fn until_all_go_on(&self, instances: &[usize], book: &Book) {
+        let since = book.now();
+        let goes_on = |instance: &usize| {
+            let acknowledged = |told: &Told| told.is_change() && told.revision().is_some();
+            book.count(since, |told| told.instance == *instance && acknowledged(told)) > 3
+        };
+        until("changes", || instances.iter().all(goes_on).then_some(())).await;
+    }
+
+    /// Lets a trouble happen, and everything go on. Returns whether an instance that heard nothing said
+    /// so.
+    async fn suffer(&self, trouble: Trouble, random: &mut Random, book: &Book) -> bool {
+        let (member, instance) = (random.below(MEMBERS), random.below(INSTANCES));
+        println!("{:?}: {trouble:?} (member {member}, instance {instance})", book.now());
+        let (began, place) = (book.now(), MEMBERS + instance);
+        let mut leads = None;
+        match trouble {
+            Trouble::LeaderAlone => {
+                let leader = until("a leader", || self.leader(0..MEMBERS)).await;
+                self.cut_off(leader);
+                leads = Some(leader);
+            }
+            Trouble::InstanceAlone => (0..MEMBERS).for_each(|to| self.net.cut(place, to)),
+            Trouble::InstanceDeaf => (0..MEMBERS).for_each(|from| self.net.lose(from, place)),
+            Trouble::WithMinority => {
+                self.cut_off(member);
+                (0..MEMBERS).filter(|to| *to != member).for_each(|to| self.net.cut(place, to));
+            }
+            Trouble::ClockJumps => self.jump(book).await,
+        }
+        tokio::time::sleep(TROUBLE).await;
+        if let Some(leader) = leads {
+            let others = (0..MEMBERS).filter(|member| *member != leader);
+            until("another leader", || self.leader(others.clone())).await;
+        }
+        let all = Vec::from_iter(0..INSTANCES);
+        let hears_nothing = !matches!(trouble, Trouble::LeaderAlone | Trouble::ClockJumps);
+        let mut others = all.clone();
+        others.retain(|one| !hears_nothing || *one != instance);
+        self.until_all_go_on(&others, book).await;
+        let said = |told: &Told| told.instance == instance && told.fate == Fate::Refused;
+        let said = book.count(began, said) > 0;
+        self.net.heal();
+        self.clock.set("+0");
+        self.until_all_go_on(&all, book).await;
+        said || !hears_nothing
+    }
+}
+
+/// The same command at a place.
+fn at(place: &Place, plain: &Command) -> Command {
+    let mut command = place.command(plain.get_program().to_str().unwrap());
+    command.env_clear().stdout(Stdio::piped());
+    for (key, value) in plain.get_envs() {
+        command.env(key, value.unwrap());
+    }
+    command.env("MILVUS_RBAC_LISTEN", format!("{}:0", place.host));
+    command
+}
+
+async fn until<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
+    let give_up = Instant::now() + LIMIT * 3;
+    loop {
+        if let Some(found) = tokio::task::block_in_place(&found) {
+            return found;
+        }
+        assert!(Instant::now() < give_up, "{what}: it does not happen");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn inside() {
+    let seed =
+        rounds("MILVUS_RBAC_PARTITION_SEED", UNIX_EPOCH.elapsed().unwrap().subsec_nanos() as usize)
+            as u64;
+    println!("MILVUS_RBAC_PARTITION_SEED={seed}");
+    let mut random = Random::new(seed);
+    let world = tokio::task::block_in_place(World::start);
+    let clients = Clients::start(&world.servers, &mut random).await;
+    let mut silent = Vec::new();
+    let mut troubles = Vec::new();
+    for _ in 0..rounds("MILVUS_RBAC_PARTITION_ROUNDS", TROUBLES.len()) {
+        if troubles.is_empty() {
+            troubles = random.troubles();
+        }
+        let trouble = troubles.pop().unwrap();
+        if !world.suffer(trouble, &mut random, &clients.book).await {
+            silent.push(trouble);
+        }
+    }
+    let book = clients.end().await;
+    for (instance, server) in world.servers.iter().enumerate() {
+        book.look(instance, server).await;
+    }
+    let history = book.history.lock().unwrap();
+    history.check(MAX_STALENESS).unwrap();
+    assert!(silent.is_empty(), "nothing was refused by an instance that heard nothing: {silent:?}");
+    println!("{:?}: {}", book.now(), history.figures());
+}
+
+#[test]
+fn answers_are_right_when_links_are_cut_and_clocks_jump() {
+    if std::env::var_os(INSIDE).is_some() {
+        // Whatever becomes of the test outside, nothing is left of it.
+        std::thread::spawn(|| {
+            let _ = std::io::stdin().read(&mut [0]);
+            std::process::exit(1)
+        });
+        return tokio::runtime::Runtime::new().unwrap().block_on(inside());
+    }
+    if ["unshare", "nsenter", "ip", "faketime"].into_iter().any(missing) {
+        return;
+    }
+    let mut apart = match apart() {
+        Ok(command) => command,
+        Err(text) => return eprintln!("left out: no network namespaces can be made: {text}"),
+    };
+    let test = std::env::current_exe().unwrap();
+    apart.arg(test).args([NAME, "--exact", "--nocapture"]).env(INSIDE, "1");
+    apart.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = apart.spawn().unwrap();
+    let held = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(held);
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", output.status);
+}
