@@ -206,8 +206,9 @@ impl History {
             worlds.retain(|(state, _)| calls.iter().all(|call| call.apply(*state) == Some(*state)));
             if worlds.is_empty() {
                 let near = answers.range(revision.saturating_sub(3)..=revision);
-                let near: Vec<_> = near.flat_map(|(_, told)| told).collect();
-                return Err(format!("no state explains revision {revision}: {near:#?}"));
+                let near = near.flat_map(|(_, told)| told).map(|told| format!("{told:?}"));
+                let near = near.collect::<Vec<_>>().join("\n");
+                return Err(format!("no state explains revision {revision}:\n{near}"));
             }
             // Whatever cannot happen any more makes no difference.
             let closed = |number: usize| open[number].before <= revision + 1;

@@ -285,7 +285,7 @@ async fn inside() {
         book.look(instance, server).await;
     }
     let history = book.history.lock().unwrap();
-    history.check(MAX_STALENESS).unwrap();
+    history.check(MAX_STALENESS).unwrap_or_else(|e| panic!("{e}"));
     assert!(silent.is_empty(), "nothing was refused by an instance that heard nothing: {silent:?}");
     println!("{:?}: {}", book.now(), history.figures());
 }
