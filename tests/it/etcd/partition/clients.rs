@@ -26,13 +26,16 @@ const ROLES: usize = 4;
 /// What a role may hold: grants on collections, a bit each, and then the bit of the binding.
 const COLLECTIONS: [&str; 3] = ["c0", "c1", "c2"];
 const BITS: usize = COLLECTIONS.len() + 1;
-/// Clients at each instance who change something, and who list grants; one for each user beside.
+/// Clients at each instance who change something, the first in a hurry, and who list grants; one for
+/// each user beside.
 const CHANGING: usize = 3;
 const LISTING: usize = 2;
 /// Between two calls of a client: the instances need the machine more.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long a call waits for a revision.
+/// How long a call waits for a revision, and a client in a hurry for a change.
 const WAIT: &str = "500m";
+/// An instance may begin a change for so long after its client has given up.
+const GRACE: Duration = Duration::from_secs(1);
 
 fn bit(role: usize, which: usize) -> State {
     1 << (role * BITS + which)
@@ -81,6 +84,8 @@ impl Book {
             Ok(call) => (call, Fate::At(at.unwrap())),
             Err(fate) => (call, fate),
         };
+        // Whoever gave up was told nothing.
+        let answered = if at.is_none() { answered + GRACE } else { answered };
         if let Fate::At(revision) = fate {
             self.newest.fetch_max(revision, Ordering::SeqCst);
         }
@@ -88,12 +93,16 @@ impl Book {
         self.history.lock().unwrap().told.push(told);
     }
 
-    async fn change(&self, instance: usize, root: &Client, random: &mut Random) {
+    /// Changes something; in a hurry, without waiting long for what becomes of it.
+    async fn change(&self, instance: usize, root: &Client, random: &mut Random, hurried: bool) {
         let (role, which, on) = (random.below(ROLES), random.below(BITS), random.below(2) == 0);
-        let name = user(role);
+        let (name, mut root) = (user(role), root.clone());
         let asked = (instance, Call::Set(bit(role, which), on), 0);
         let told = |answer: Result<common::Status, Status>| {
-            let status = answer.unwrap();
+            let status = match answer {
+                Err(e) if hurried && is_late(&e) => return Err(Fate::Unknown),
+                answer => answer.unwrap(),
+            };
             match status.code {
                 0 => Ok(asked.1),
                 2 if status.reason.contains("not known") => Err(Fate::Unknown),
@@ -103,29 +112,26 @@ impl Book {
         };
         let Some(collection) = COLLECTIONS.get(which) else {
             let request = if on { bind(&name, &name) } else { unbind(&name, &name) };
-            return self.call(asked, root.clone().operate_user_role(request), told).await;
+            let request = within(request, hurried);
+            return self.call(asked, root.operate_user_role(request), told).await;
         };
         let change = if on { grant_v2 } else { revoke_v2 };
-        let request = change(&name, "Query", ("default", collection));
-        self.call(asked, root.clone().operate_privilege_v2(request), told).await;
+        let request = within(change(&name, "Query", ("default", collection)), hurried);
+        self.call(asked, root.operate_privilege_v2(request), told).await;
     }
 
     /// Lists what a role is granted, perhaps on a state as new as anybody was told of.
     async fn list(&self, instance: usize, root: &Client, role: usize, newest: bool) {
-        let mut request = Request::new(grants_of(&user(role), "*"));
         let wanted = if newest { self.newest.load(Ordering::SeqCst) } else { 0 };
-        if wanted > 0 {
-            let metadata = request.metadata_mut();
-            metadata.insert("milvus-rbac-min-revision", wanted.into());
-            metadata.insert("grpc-timeout", WAIT.parse().unwrap());
+        let mut request = within(grants_of(&user(role), "*"), newest);
+        if newest {
+            request.metadata_mut().insert("milvus-rbac-min-revision", wanted.into());
         }
         let told = |answer: Result<SelectGrantResponse, Status>| {
             let grants = match answer {
                 Ok(answer) => answer.entities,
-                // That revision was not reached, as the server or its client's clock says.
-                Err(e) if matches!(e.code(), Code::DeadlineExceeded | Code::Cancelled) => {
-                    return Err(Fate::Refused);
-                }
+                // That revision was not reached.
+                Err(e) if newest && is_late(&e) => return Err(Fate::Refused),
                 Err(e) => panic!("{e}"),
             };
             let held = |which: usize| grants.iter().any(|g| g.object_name == COLLECTIONS[which]);
@@ -170,6 +176,20 @@ impl Book {
 /// Whether the instance does not know enough to decide anything.
 fn is_no_decision(refused: &Status) -> bool {
     refused.code() == Code::Unavailable && refused.message().contains("not been heard of")
+}
+
+/// Whether there was no answer in time, as the instance or our own clock says.
+fn is_late(refused: &Status) -> bool {
+    matches!(refused.code(), Code::DeadlineExceeded | Code::Cancelled)
+}
+
+/// A request, perhaps of a client that does not wait long.
+fn within<T>(message: T, hurried: bool) -> Request<T> {
+    let mut request = Request::new(message);
+    if hurried {
+        request.metadata_mut().insert("grpc-timeout", WAIT.parse().unwrap());
+    }
+    request
 }
 
 /// Makes a change, where it is not decided on for now as often as it takes.
@@ -230,7 +250,7 @@ impl Clients {
                             let which = random.below(COLLECTIONS.len());
                             book.decide(instance, &mut client, role, which).await;
                         } else if number < CHANGING {
-                            book.change(instance, &client, &mut random).await;
+                            book.change(instance, &client, &mut random, number == 0).await;
                         } else {
                             let (role, newest) = (random.below(ROLES), random.below(2) == 0);
                             book.list(instance, &client, role, newest).await;

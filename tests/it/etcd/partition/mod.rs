@@ -32,8 +32,10 @@ const INSTANCES: usize = 3;
 const JUMPING: usize = 2;
 /// The bound on the age of what is decided on.
 const MAX_STALENESS: Duration = Duration::from_secs(2);
-/// How long a trouble lasts at least: longer than the bound, and than an election takes.
+/// How long a trouble lasts at least: longer than the bound, and than an election takes; and a long
+/// one: longer than an instance looks for what became of a change.
 const TROUBLE: Duration = Duration::from_secs(4);
+const LONG_TROUBLE: Duration = Duration::from_secs(25);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
@@ -201,9 +203,15 @@ impl World {
 
     /// Lets a trouble happen, and everything go on. Returns whether an instance that heard nothing said
     /// so.
-    async fn suffer(&self, trouble: Trouble, random: &mut Random, book: &Book) -> bool {
+    async fn suffer(
+        &self,
+        (trouble, lasting): (Trouble, Duration),
+        random: &mut Random,
+        book: &Book,
+    ) -> bool {
         let (member, instance) = (random.below(MEMBERS), random.below(INSTANCES));
-        println!("{:?}: {trouble:?} (member {member}, instance {instance})", book.now());
+        let now = book.now();
+        println!("{now:?}: {trouble:?} for {lasting:?} (member {member}, instance {instance})");
         let (began, place) = (book.now(), MEMBERS + instance);
         let mut leads = None;
         match trouble {
@@ -220,7 +228,7 @@ impl World {
             }
             Trouble::ClockJumps => self.jump(book).await,
         }
-        tokio::time::sleep(TROUBLE).await;
+        tokio::time::sleep(lasting).await;
         if let Some(leader) = leads {
             let others = (0..MEMBERS).filter(|member| *member != leader);
             until("another leader", || self.leader(others.clone())).await;
@@ -271,12 +279,14 @@ async fn inside() {
     let clients = Clients::start(&world.servers, &mut random).await;
     let mut silent = Vec::new();
     let mut troubles = Vec::new();
-    for _ in 0..rounds("MILVUS_RBAC_PARTITION_ROUNDS", TROUBLES.len()) {
+    for round in 0..rounds("MILVUS_RBAC_PARTITION_ROUNDS", TROUBLES.len()) {
         if troubles.is_empty() {
             troubles = random.troubles();
         }
         let trouble = troubles.pop().unwrap();
-        if !world.suffer(trouble, &mut random, &clients.book).await {
+        let is_long = round >= TROUBLES.len() && random.below(4) == 0;
+        let lasting = if is_long { LONG_TROUBLE } else { TROUBLE };
+        if !world.suffer((trouble, lasting), &mut random, &clients.book).await {
             silent.push(trouble);
         }
     }
