@@ -237,6 +237,8 @@ impl Clients {
         });
         let mut running = Vec::new();
         for (instance, server) in servers.iter().enumerate() {
+            // Those who begin are known there.
+            book.look(instance, server).await;
             for number in 0..CHANGING + LISTING + ROLES {
                 let role = number.checked_sub(CHANGING + LISTING);
                 let mut client = match role {
@@ -261,6 +263,11 @@ impl Clients {
             }
         }
         Self { book, running }
+    }
+
+    /// Whether nobody was told what cannot be understood.
+    pub(super) fn go_on(&self) -> bool {
+        self.running.iter().all(|client| !client.is_finished())
     }
 
     /// Lets everybody end, each with an answer.

@@ -16,7 +16,7 @@ use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use tempfile::TempDir;
 
-use self::clients::{Book, Clients};
+use self::clients::Clients;
 use self::history::{Fate, Told};
 use self::net::{Net, apart};
 use super::server::{Etcd, Place};
@@ -45,16 +45,19 @@ enum Trouble {
     InstanceAlone,
     /// An instance is heard by all members, and hears nothing.
     InstanceDeaf,
+    /// The same with all instances: whatever is under way is done, and nobody hears of it.
+    AllDeaf,
     /// An instance reaches one member alone, which is cut off from the others.
     WithMinority,
     /// The clock of an instance is hours ahead, and then hours behind.
     ClockJumps,
 }
 
-const TROUBLES: [Trouble; 5] = [
+const TROUBLES: [Trouble; 6] = [
     Trouble::LeaderAlone,
     Trouble::InstanceAlone,
     Trouble::InstanceDeaf,
+    Trouble::AllDeaf,
     Trouble::WithMinority,
     Trouble::ClockJumps,
 ];
@@ -178,41 +181,50 @@ impl World {
         }
     }
 
-    async fn jump(&self, book: &Book) {
+    async fn jump(&self, clients: &Clients) {
         let hour = 3_600_000;
         let real = u64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
         self.clock.set("+5h");
-        self.until_all_go_on(&[JUMPING], book).await;
+        self.until_all_go_on(&[JUMPING], clients).await;
         let ahead = self.timestamp().await;
         assert!(ahead > real + 4 * hour, "the clock did not go forward");
         self.clock.set("-7h");
-        self.until_all_go_on(&[JUMPING], book).await;
+        self.until_all_go_on(&[JUMPING], clients).await;
         // Timestamps never go back: they are counted on until the clock is there again.
         assert_eq!(self.timestamp().await, ahead, "the clock did not go back");
     }
 
     /// Waits until changes that are asked for from now on are acknowledged by these instances.
-    async fn until_all_go_on(&self, instances: &[usize], book: &Book) {
+    async fn until_all_go_on(&self, instances: &[usize], clients: &Clients) {
+        let book = &clients.book;
         let since = book.now();
         let goes_on = |instance: &usize| {
+            assert!(clients.go_on(), "a client was told what it cannot understand");
             let acknowledged = |told: &Told| told.is_change() && told.revision().is_some();
             book.count(since, |told| told.instance == *instance && acknowledged(told)) > 3
         };
         until("changes", || instances.iter().all(goes_on).then_some(())).await;
     }
 
-    /// Lets a trouble happen, and everything go on. Returns whether an instance that heard nothing said
-    /// so.
+    /// Lets a trouble happen, and everything go on. Returns whether instances that heard nothing
+    /// said so.
     async fn suffer(
         &self,
         (trouble, lasting): (Trouble, Duration),
         random: &mut Random,
-        book: &Book,
+        clients: &Clients,
     ) -> bool {
+        let book = &clients.book;
         let (member, instance) = (random.below(MEMBERS), random.below(INSTANCES));
         let now = book.now();
         println!("{now:?}: {trouble:?} for {lasting:?} (member {member}, instance {instance})");
-        let (began, place) = (book.now(), MEMBERS + instance);
+        let (began, all) = (book.now(), Vec::from_iter(0..INSTANCES));
+        let cut_off = match trouble {
+            Trouble::LeaderAlone | Trouble::ClockJumps => vec![],
+            Trouble::AllDeaf => all.clone(),
+            _ => vec![instance],
+        };
+        let place = MEMBERS + instance;
         let mut leads = None;
         match trouble {
             Trouble::LeaderAlone => {
@@ -221,29 +233,33 @@ impl World {
                 leads = Some(leader);
             }
             Trouble::InstanceAlone => (0..MEMBERS).for_each(|to| self.net.cut(place, to)),
-            Trouble::InstanceDeaf => (0..MEMBERS).for_each(|from| self.net.lose(from, place)),
+            Trouble::InstanceDeaf | Trouble::AllDeaf => {
+                for instance in &cut_off {
+                    (0..MEMBERS).for_each(|from| self.net.lose(from, MEMBERS + instance));
+                }
+            }
             Trouble::WithMinority => {
                 self.cut_off(member);
                 (0..MEMBERS).filter(|to| *to != member).for_each(|to| self.net.cut(place, to));
             }
-            Trouble::ClockJumps => self.jump(book).await,
+            Trouble::ClockJumps => self.jump(clients).await,
         }
         tokio::time::sleep(lasting).await;
         if let Some(leader) = leads {
             let others = (0..MEMBERS).filter(|member| *member != leader);
             until("another leader", || self.leader(others.clone())).await;
         }
-        let all = Vec::from_iter(0..INSTANCES);
-        let hears_nothing = !matches!(trouble, Trouble::LeaderAlone | Trouble::ClockJumps);
         let mut others = all.clone();
-        others.retain(|one| !hears_nothing || *one != instance);
-        self.until_all_go_on(&others, book).await;
-        let said = |told: &Told| told.instance == instance && told.fate == Fate::Refused;
-        let said = book.count(began, said) > 0;
+        others.retain(|one| !cut_off.contains(one));
+        self.until_all_go_on(&others, clients).await;
+        let refused = |one: &usize| {
+            book.count(began, |told| told.instance == *one && told.fate == Fate::Refused) > 0
+        };
+        let said = cut_off.iter().all(refused);
         self.net.heal();
         self.clock.set("+0");
-        self.until_all_go_on(&all, book).await;
-        said || !hears_nothing
+        self.until_all_go_on(&all, clients).await;
+        said
     }
 }
 
@@ -286,7 +302,7 @@ async fn inside() {
         let trouble = troubles.pop().unwrap();
         let is_long = round >= TROUBLES.len() && random.below(4) == 0;
         let lasting = if is_long { LONG_TROUBLE } else { TROUBLE };
-        if !world.suffer((trouble, lasting), &mut random, &clients.book).await {
+        if !world.suffer((trouble, lasting), &mut random, &clients).await {
             silent.push(trouble);
         }
     }
