@@ -168,7 +168,9 @@ impl Gate {
             return Ok(());
         }
         self.audit.refused(subject, is);
-        Err(status::denied(text()))
+        // INVARIANT: an answer tells the revision that it was decided on, not a newer one. Defended by
+        // `tests/it/in_force.rs`.
+        Err(status::refused_at(subject.revision, status::denied(text())))
     }
 }
 

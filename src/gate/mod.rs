@@ -255,7 +255,7 @@ impl Gate {
         }
         let snapshot = self.decided(method, identity, purpose, database, message).await?;
         if method.answered == Answered::Upstream && self.upstream.is_none() {
-            return Err(not_served(method));
+            return Err(status::refused_at(snapshot.revision, not_served(method)));
         }
         Ok(Caller {
             user: identity.user.clone(),

@@ -73,6 +73,12 @@ pub fn at<T>(revision: Revision, message: T) -> Response<T> {
     response
 }
 
+/// A refusal that tells the revision on which it was decided.
+pub fn refused_at(revision: Revision, mut refusal: tonic::Status) -> tonic::Status {
+    refusal.metadata_mut().insert(REVISION, AsciiMetadataValue::from(revision));
+    refusal
+}
+
 /// No, wrong or unusable credentials.
 pub fn unauthenticated(text: &'static str) -> tonic::Status {
     tonic::Status::unauthenticated(text)

@@ -13,7 +13,9 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
 
-use crate::support::{Client, Server, encoded};
+use crate::rpc::calls::Call as _;
+use crate::rpc::requests::{grant_v2, revoke_v2};
+use crate::support::{Client, Server, encoded, revision};
 
 /// A server with a user `u1` who holds the role `r1`.
 async fn prepared() -> (Server, Client) {
@@ -64,6 +66,35 @@ async fn the_next_call_is_decided_on_the_change() {
         operate(&mut root, OperatePrivilegeType::Revoke).await;
         assert_eq!(create_role(&mut user, &format!("y{i}")).await, Err(Code::PermissionDenied));
     }
+}
+
+/// What is allowed is not answered here, but only after it was allowed: so both tell it by refusing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_tells_the_revision_that_it_was_decided_on() {
+    let (server, root) = prepared().await;
+    let on = ("default", "c");
+    let before = revision(&revoke_v2("r1", "Query", on).send(&root).await.unwrap());
+    let changing = tokio::spawn(async move {
+        for _ in 0..300 {
+            let granted = grant_v2("r1", "Query", on).send(&root).await.unwrap();
+            let revoked = revoke_v2("r1", "Query", on).send(&root).await.unwrap();
+            assert_eq!(revision(&granted) + 1, revision(&revoked));
+        }
+    });
+    let user = server.client("u1", "password").await;
+    let ask = async || {
+        while !changing.is_finished() {
+            let request = QueryRequest { collection_name: "c".to_owned(), ..Default::default() };
+            let refused = user.clone().query(request).await.unwrap_err();
+            let at = refused.metadata().get("milvus-rbac-revision").unwrap();
+            let at: u64 = at.to_str().unwrap().parse().unwrap();
+            let granted = (at - before) % 2 == 1;
+            let expected = if granted { Code::Unimplemented } else { Code::PermissionDenied };
+            assert_eq!(refused.code(), expected, "at revision {at}");
+        }
+    };
+    tokio::join!(ask(), ask(), ask(), ask());
+    changing.await.unwrap();
 }
 
 /// A call whose message has not been sent yet.

@@ -3,8 +3,8 @@
 //! * `support`: a real server as a child process, and a client for it
 //! * `certificates`: what TLS needs
 //! * `architecture`: the directions between the rooms
-//! * `etcd`: the store in a real etcd: answers that get lost, several instances, foreign writes, TLS
-//!   and passwords
+//! * `etcd`: the store in a real etcd: answers that get lost, several instances, links between
+//!   them that are cut, foreign writes, TLS and passwords
 //! * `engine`: the single writer over a store that fails as told
 //! * `crash`, `durability`: kill -9 under load; a sync for each commit
 //! * `power_loss`, `damage`, `faults`: disks that forget, files that are not what they were, and

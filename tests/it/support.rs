@@ -211,7 +211,9 @@ pub(crate) fn rounds(variable: &str, default: usize) -> usize {
 
 /// Whether a tool is not installed. Then the test says so and is left out, unless `CI` is set.
 pub(crate) fn missing(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status().is_ok();
+    let mut command = Command::new(tool);
+    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    let found = command.status().is_ok();
     if !found {
         assert!(std::env::var_os("CI").is_none(), "{tool} is not installed");
         println!("left out: {tool} is not installed");

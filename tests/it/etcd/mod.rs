@@ -5,6 +5,7 @@ mod broken_off;
 mod cluster;
 mod copied;
 mod new_enemy;
+mod partition;
 mod proxy;
 mod server;
 mod strict;

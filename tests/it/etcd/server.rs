@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -15,8 +16,30 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Ends the etcd when its input ends: with this process, however that ends.
 const KEEPER: &str = "etcd \"$@\" >/dev/null 2>\"$LOG\" & echo $!; read -r _; kill -9 $!; wait";
 
+/// Where a process runs: its address, and its network namespace if it is not that of the test.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) host: String,
+    pub(crate) namespace: Option<PathBuf>,
+}
+
+impl Place {
+    fn here() -> Self {
+        Self { host: "127.0.0.1".to_owned(), namespace: None }
+    }
+
+    /// The command that runs a program there.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let Some(namespace) = &self.namespace else { return Command::new(program) };
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", namespace.display())).arg(program);
+        command
+    }
+}
+
 /// A running etcd; it ends when dropped.
 pub(crate) struct Etcd {
+    place: Place,
     folder: TempDir,
     name: String,
     /// The members, as etcd wants to hear of them.
@@ -43,6 +66,7 @@ impl Etcd {
         for _ in 0..5 {
             let ports = free_ports();
             let etcd = Self {
+                place: Place::here(),
                 folder: TempDir::new().unwrap(),
                 name: "one".to_owned(),
                 cluster: format!("one=http://127.0.0.1:{}", ports[1]),
@@ -59,20 +83,27 @@ impl Etcd {
 
     /// Members of one cluster, which serves as long as most of them run.
     pub(crate) fn cluster(count: usize) -> Vec<Self> {
-        let ports: Vec<_> = (0..count).map(|_| free_ports()).collect();
-        let member = |(number, ports): (usize, &[u16; 3])| {
-            format!("member{number}=http://127.0.0.1:{}", ports[1])
+        Self::cluster_at(&vec![Place::here(); count])
+    }
+
+    /// The same, each member at a place.
+    pub(crate) fn cluster_at(places: &[Place]) -> Vec<Self> {
+        let ports: Vec<_> = places.iter().map(|_| free_ports()).collect();
+        let numbered = || places.iter().zip(&ports).enumerate();
+        let member = |(number, (place, ports)): (usize, (&Place, &[u16; 3]))| {
+            format!("member{number}=http://{}:{}", place.host, ports[1])
         };
-        let cluster = ports.iter().enumerate().map(member).collect::<Vec<_>>().join(",");
-        let member = |(number, ports)| Self {
+        let cluster = numbered().map(member).collect::<Vec<_>>().join(",");
+        let member = |(number, (place, ports)): (usize, (&Place, &[u16; 3]))| Self {
+            place: place.clone(),
             folder: TempDir::new().unwrap(),
             name: format!("member{number}"),
             cluster: cluster.clone(),
             flags: Vec::new(),
-            ports,
+            ports: *ports,
             running: Mutex::new(None),
         };
-        let members: Vec<_> = ports.into_iter().enumerate().map(member).collect();
+        let members: Vec<_> = numbered().map(member).collect();
         members.iter().for_each(Self::spawn);
         assert!(members.iter().all(Self::is_healthy), "a cluster does not start");
         members
@@ -87,9 +118,12 @@ impl Etcd {
     pub(crate) fn spawn(&self) {
         let [client, peer, metrics] = self.ports;
         let scheme = if self.flags.is_empty() { "http" } else { "https" };
+        let host = &self.place.host;
         let (client, peer) =
-            (format!("{scheme}://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
-        let mut child = Command::new("sh")
+            (format!("{scheme}://{host}:{client}"), format!("http://{host}:{peer}"));
+        let mut child = self
+            .place
+            .command("sh")
             .args([
                 "-c",
                 KEEPER,
@@ -106,7 +140,7 @@ impl Etcd {
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &self.cluster])
-            .args(["--listen-metrics-urls", &format!("http://127.0.0.1:{metrics}")])
+            .args(["--listen-metrics-urls", &format!("http://{host}:{metrics}")])
             .args(&self.flags)
             .env("LOG", self.folder.path().join("log"))
             .stdin(Stdio::piped())
@@ -119,7 +153,7 @@ impl Etcd {
     }
 
     pub(crate) fn is_healthy(&self) -> bool {
-        let metrics = self.ports[2];
+        let metrics = (self.place.host.as_str(), self.ports[2]);
         let until = Instant::now() + LIMIT;
         while Instant::now() < until {
             if http(metrics, "GET /health HTTP/1.0\r\n\r\n").contains("\"true\"") {
@@ -152,7 +186,7 @@ impl Etcd {
 
     /// `HOST:PORT` for clients.
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports[0])
+        format!("{}:{}", self.place.host, self.ports[0])
     }
 
     /// A call of etcd's JSON gateway; bytes are base64 there.
@@ -163,7 +197,8 @@ impl Etcd {
     /// With more lines in the head.
     pub(crate) fn post_with(&self, head: &str, path: &str, json: &str) -> String {
         let head = format!("{head}Content-Length: {}\r\n", json.len());
-        http(self.ports[0], &format!("POST /v3/{path} HTTP/1.0\r\n{head}\r\n{json}"))
+        let client = (self.place.host.as_str(), self.ports[0]);
+        http(client, &format!("POST /v3/{path} HTTP/1.0\r\n{head}\r\n{json}"))
     }
 
     pub(crate) fn put(&self, key: &str, value: &str) -> String {
@@ -208,9 +243,9 @@ fn free_ports() -> [u16; 3] {
 }
 
 /// What is answered; nothing where nobody listens.
-fn http(port: u16, request: &str) -> String {
+fn http(address: (&str, u16), request: &str) -> String {
     let mut answer = String::new();
-    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+    if let Ok(mut stream) = TcpStream::connect(address) {
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let sent = stream.write_all(request.as_bytes());
         let _ = sent.and_then(|()| stream.read_to_string(&mut answer));

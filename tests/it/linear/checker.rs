@@ -6,12 +6,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-/// What a role holds, bit by bit.
-pub(super) type State = u8;
+/// What roles hold, bit by bit.
+pub(crate) type State = u16;
 
 /// A call, with its answer once that is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Call {
     /// Sets a bit, or clears it.
     Set(State, bool),
     /// A question that was not answered.
@@ -24,7 +24,7 @@ pub(super) enum Call {
 
 impl Call {
     /// The state after it; none if its answer cannot come from this state.
-    fn apply(self, state: State) -> Option<State> {
+    pub(crate) fn apply(self, state: State) -> Option<State> {
         let right = match self {
             Self::Set(bit, true) => return Some(state | bit),
             Self::Set(bit, false) => return Some(state & !bit),

@@ -3,7 +3,7 @@
 //!
 //! The history is looked at role by role: what a role holds is one state, roles are independent.
 
-mod checker;
+pub(crate) mod checker;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
