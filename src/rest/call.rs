@@ -1,8 +1,11 @@
 //! One request on its way to whoever answers it: the same gate and the same service, or the same
 //! upstream, as gRPC, so that no rule exists twice.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use http::HeaderValue;
 use prost::Message;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::envelope::Refusal;
@@ -19,6 +22,8 @@ pub(super) struct Call<'a> {
     pub(super) database: String,
     /// The caller's login, in gRPC's form.
     pub(super) login: Option<HeaderValue>,
+    /// The revision that the last answer told; 0 before.
+    pub(super) told: &'a AtomicU64,
 }
 
 impl Call<'_> {
@@ -31,7 +36,8 @@ impl Call<'_> {
         method: impl AsyncFnOnce(&Service, Request<Q>) -> Result<Response<A>, Status>,
     ) -> Result<(A, Caller), Refusal> {
         let message = request.encode_to_vec();
-        let caller = self.gate.admit(&self.identity, &self.database, path, &message).await?;
+        let admitted = self.gate.admit(&self.identity, &self.database, path, &message).await;
+        let caller = admitted.inspect_err(|refusal| self.note(refusal.metadata()))?;
         let asked =
             self.gate.ask_upstream(&caller, &self.database, path, self.login.as_ref(), &message);
         if let Some(answer) = asked.await? {
@@ -40,6 +46,14 @@ impl Call<'_> {
         }
         let mut request = Request::new(request);
         request.extensions_mut().insert(caller.clone());
-        Ok((method(self.service, request).await?.into_inner(), caller))
+        let answer = method(self.service, request).await;
+        let answer = answer.inspect_err(|refusal| self.note(refusal.metadata()))?;
+        self.note(answer.metadata());
+        Ok((answer.into_inner(), caller))
+    }
+
+    fn note(&self, told: &MetadataMap) {
+        let revision = told.get(status::REVISION).and_then(|told| told.to_str().ok()?.parse().ok());
+        revision.into_iter().for_each(|revision| self.told.store(revision, Ordering::Relaxed));
     }
 }

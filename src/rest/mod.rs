@@ -15,6 +15,7 @@ mod upstream;
 pub use upstream::RestUpstream;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -101,8 +102,11 @@ impl Rest {
         if parts.method != Method::POST {
             return Refusal::not_found().into_response();
         }
+        let told = AtomicU64::new(0);
         let answered = match timeout(&parts.headers) {
-            Some(limit) => tokio::time::timeout(limit, self.serve(&route, parts, body)).await,
+            Some(limit) => {
+                tokio::time::timeout(limit, self.serve(&route, parts, body, &told)).await
+            }
             None => Ok(Err(Refusal::timeout())),
         };
         let mut response = match answered {
@@ -114,7 +118,11 @@ impl Rest {
         let headers = response.headers_mut();
         // Strangers need not know how much happens here.
         if known {
-            headers.insert(status::REVISION, HeaderValue::from(self.gate.revision()));
+            let revision = match told.into_inner() {
+                0 => self.gate.revision(),
+                told => told,
+            };
+            headers.insert(status::REVISION, HeaderValue::from(revision));
         }
         let login = parts.headers.get(AUTHORIZATION);
         if login.is_some_and(|login| login.as_bytes().starts_with(b"Basic ")) {
@@ -130,9 +138,10 @@ impl Rest {
         route: &Found,
         parts: &Parts,
         body: &mut axum::body::Body,
+        told: &AtomicU64,
     ) -> Result<Response, Refusal> {
         match route {
-            Found::Own(route) => self.serve_own(route, parts, body).await,
+            Found::Own(route) => self.serve_own(route, parts, body, told).await,
             Found::Data(route) => self.serve_data(route, parts, body).await,
         }
     }
@@ -142,6 +151,7 @@ impl Rest {
         route: &Route,
         parts: &Parts,
         body: &mut axum::body::Body,
+        told: &AtomicU64,
     ) -> Result<Response, Refusal> {
         let login = Login::from_http(&parts.headers);
         let grpc_login = login.as_ref().ok().and_then(Login::to_grpc);
@@ -164,6 +174,7 @@ impl Rest {
             identity,
             database: database.to_owned(),
             login: grpc_login,
+            told,
         };
         let answer = actions::perform(route.action, &call, &body).await?.into_response();
         Ok(self.gate.hold(&call.identity, answer).await?)

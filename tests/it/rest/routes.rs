@@ -165,6 +165,29 @@ fn answers_carry_the_revision_and_wait_for_one() {
     assert_eq!((late.status, late.code()), (408, 10001));
 }
 
+#[test]
+fn what_an_answer_shows_is_the_state_of_the_revision_that_it_tells() {
+    let server = Server::start(&[]);
+    let listed = || {
+        let answer = post(&server, "/roles/list", "{}");
+        let revision = answer.header("milvus-rbac-revision").unwrap().parse::<u64>().unwrap();
+        (revision, answer.body.contains("\"r1\""))
+    };
+    let (before, _) = listed();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..100 {
+                expect(&post(&server, "/roles/create", r#"{"roleName":"r1"}"#), DONE);
+                expect(&post(&server, "/roles/drop", r#"{"roleName":"r1"}"#), DONE);
+            }
+        });
+        while !writer.is_finished() {
+            let (revision, there) = listed();
+            assert_eq!(there, (revision - before) % 2 == 1, "at {revision}, {before} at first");
+        }
+    });
+}
+
 /// A value that satisfies a property's schema.
 fn sample(schema: &Value) -> Value {
     let kind = &schema["type"];
