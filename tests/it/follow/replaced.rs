@@ -15,8 +15,11 @@ use super::*;
 /// then that it has ended.
 struct Way {
     address: String,
+    center: watch::Sender<String>,
     held_up: watch::Sender<bool>,
     connections: Arc<AtomicUsize>,
+    /// What came back from centres.
+    answered: Arc<AtomicUsize>,
 }
 
 impl Way {
@@ -24,13 +27,17 @@ impl Way {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (held_up, connections) = (watch::Sender::new(false), Arc::new(AtomicUsize::new(0)));
-        let (center, held, counted) = (center.to_owned(), held_up.clone(), connections.clone());
+        let center = watch::Sender::new(center.to_owned());
+        let answered = Arc::new(AtomicUsize::new(0));
+        let (to, held) = (center.subscribe(), held_up.clone());
+        let (counted, all) = (connections.clone(), answered.clone());
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
-                let Ok(center) = TcpStream::connect(&center).await else { continue };
-                let mut held = held.subscribe();
+                let center = to.borrow().clone();
+                let Ok(center) = TcpStream::connect(center).await else { continue };
+                let (mut held, all) = (held.subscribe(), all.clone());
                 tokio::spawn(async move {
                     let (mut from_client, mut to_client) = client.into_split();
                     let (mut from_center, mut to_center) = center.into_split();
@@ -45,6 +52,7 @@ impl Way {
                             if to_client.write_all(&bytes[..length]).await.is_err() {
                                 break;
                             }
+                            all.fetch_add(length, Ordering::SeqCst);
                         }
                     };
                     // Whoever ends first ends both.
@@ -55,13 +63,13 @@ impl Way {
                 });
             }
         });
-        Self { address, held_up, connections }
+        Self { address, center, held_up, connections, answered }
     }
 }
 
 /// A centre with so many roles in a new store.
-async fn center_with(address: &str, roles: usize) -> Server {
-    let center = Server::run(command("memory:").args(FLAGS).args(["--listen", address]));
+async fn center_with(roles: usize) -> Server {
+    let center = Server::start(&FLAGS);
     let mut root = center.root().await;
     for number in 0..roles {
         make(&mut root, &format!("role{number}")).await;
@@ -73,38 +81,45 @@ async fn center_with(address: &str, roles: usize) -> Server {
 /// is higher.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_not_acknowledged_on_a_revision_of_another_store() {
-    let (folder, address) = (TempDir::new().unwrap(), free_address());
-    let center = center_with(&address, 1).await;
-    let way = Way::to(&address).await;
+    let folder = TempDir::new().unwrap();
+    let (center, next) = (center_with(1).await, center_with(9).await);
+    let way = Way::to(&center.address).await;
     let login = login_file(folder.path(), "root:Milvus");
     let follower = Server::run(&mut following(&way.address, &login));
     let mut there = follower.root().await;
     assert_eq!(roles(&mut there).await, ["admin", "public", "role0"]);
 
+    // A follower has four connections for changes; with all of them open, what comes back is an answer.
+    for number in 0..4 {
+        make(&mut there, &format!("opened{number}")).await;
+    }
     way.held_up.send_replace(true);
     let mut root = center.root().await;
+    let before = way.answered.load(Ordering::SeqCst);
     let change = tokio::spawn(async move { there.create_role(create_role("lost")).await });
     until(async || roles(&mut root).await.contains(&"lost".to_owned()).then_some(())).await;
+    until(async || (way.answered.load(Ordering::SeqCst) > before).then_some(())).await;
+    way.center.send_replace(next.address.clone());
     center.kill();
-    let center = center_with(&address, 5).await;
     way.held_up.send_replace(false);
     let told = change.await.unwrap();
     let mut there = follower.root().await;
-    until(async || listed(&mut there).await?.contains(&"role4".to_owned()).then_some(())).await;
+    until(async || listed(&mut there).await?.contains(&"role8".to_owned()).then_some(())).await;
     assert!(!roles(&mut there).await.contains(&"lost".to_owned()));
     let refused = told.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused}");
     assert!(refused.message().contains("another store"), "{refused}");
     make(&mut there, "through").await;
-    assert!(roles(&mut center.root().await).await.contains(&"through".to_owned()));
+    assert!(roles(&mut next.root().await).await.contains(&"through".to_owned()));
 }
 
 /// The centre is another one, of which the follower has not heard.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_decided_on_one_store_is_not_made_in_another() {
-    let (folder, address) = (TempDir::new().unwrap(), free_address());
-    let center = center_with(&address, 5).await;
-    let way = Way::to(&address).await;
+    let folder = TempDir::new().unwrap();
+    let (center, next) = (center_with(5).await, center_with(0).await);
+    let mut root = next.root().await;
+    let way = Way::to(&center.address).await;
     let login = login_file(folder.path(), "root:Milvus");
     let follower = Server::run(&mut following(&way.address, &login));
     let mut there = follower.root().await;
@@ -112,9 +127,8 @@ async fn a_change_decided_on_one_store_is_not_made_in_another() {
 
     // That it has ended is not heard of either.
     way.held_up.send_replace(true);
+    way.center.send_replace(next.address.clone());
     center.kill();
-    let center = center_with(&address, 0).await;
-    let mut root = center.root().await;
     let before = way.connections.load(Ordering::SeqCst);
     let refused = there.create_role(create_role("stray")).await.unwrap_err();
     assert!(way.connections.load(Ordering::SeqCst) > before, "it did not ask");
