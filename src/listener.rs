@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
+use rustix::net::listen;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -32,6 +33,8 @@ const CONNECTIONS: u32 = 10_000;
 const OTHER_FILES: u64 = 256;
 /// How long a connection may take to end that makes room for others.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
+/// Connections that wait to be accepted, if the system allows so many: all followers may come at once.
+const BACKLOG: i32 = 4096;
 /// Calls at a time on one connection.
 const STREAMS: u32 = 256;
 /// The largest frame that a client may send: large requests cost less in few frames.
@@ -52,10 +55,10 @@ impl Port {
     /// # Errors
     /// The address is unusable or taken.
     pub async fn bind(flag: &str, address: &str) -> Result<Self, String> {
-        TcpListener::bind(address)
-            .await
-            .map(Self)
-            .map_err(|e| format!("cannot listen on {address}: {e}; {flag} gives another address"))
+        let wrong = |e| format!("cannot listen on {address}: {e}; {flag} gives another address");
+        let listener = TcpListener::bind(address).await.map_err(wrong)?;
+        listen(&listener, BACKLOG).map_err(|e| wrong(e.into()))?;
+        Ok(Self(listener))
     }
 
     /// The address bound, with the port that was picked.

@@ -212,7 +212,9 @@ impl Writer {
                 Some(_) => Health::Healthy,
             });
         }
+        self.published.set_health(Health::Stopped);
         if self.followed.is_on() {
+            // The others wait for this instance no longer once the store is closed.
             self.published.expire();
         }
         self.followed.stop();
