@@ -17,6 +17,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tonic::transport::{Channel, Endpoint};
+use tracing::warn;
 
 /// What is spoken inside.
 const HTTP_2: &[u8] = b"h2";
@@ -56,6 +57,9 @@ impl TlsFiles {
             }
             None => {
                 let found = rustls_native_certs::load_native_certs();
+                for error in &found.errors {
+                    warn!(%error, "a certificate of the system's cannot be read");
+                }
                 if roots.add_parsable_certificates(found.certs).0 == 0 {
                     return Err("the system trusts nobody, as far as can be seen".to_owned());
                 }

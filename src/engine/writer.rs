@@ -213,7 +213,7 @@ impl Writer {
             });
         }
         self.published.set_health(Health::Stopped);
-        if self.followed.is_on() {
+        if self.followed.was_on() {
             // The others wait for this instance no longer once the store is closed.
             self.published.expire();
         }

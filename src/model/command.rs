@@ -173,7 +173,9 @@ impl Command {
             Self::DeleteUser { .. }
             | Self::DropRole { .. }
             | Self::DropGroup { .. }
-            | Self::DropDatabase { .. } => true,
+            | Self::DropDatabase { .. }
+            | Self::CollectionDropped { .. }
+            | Self::CollectionRenamed { .. } => true,
             Self::OperateUserRole { operation, .. } | Self::OperateGroup { operation, .. } => {
                 *operation == REMOVE
             }

@@ -11,6 +11,26 @@ use tonic::{Request, Response, Status};
 use super::envelope::Refusal;
 use crate::gate::{Caller, Gate, Identity};
 use crate::rpc::{Service, status};
+use crate::storage::Revision;
+
+/// The revision that an answer tells: the last that it rests on, if any is known.
+#[derive(Debug, Default)]
+pub(super) struct Told(AtomicU64);
+
+impl Told {
+    pub(super) fn set(&self, revision: Revision) {
+        self.0.store(revision, Ordering::Relaxed);
+    }
+
+    pub(super) fn note(&self, told: &MetadataMap) {
+        let told = told.get(status::REVISION).and_then(|told| told.to_str().ok()?.parse().ok());
+        told.into_iter().for_each(|revision| self.set(revision));
+    }
+
+    pub(super) fn revision(&self) -> Option<Revision> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|revision| *revision > 0)
+    }
+}
 
 /// An identified request.
 #[derive(Debug)]
@@ -22,8 +42,7 @@ pub(super) struct Call<'a> {
     pub(super) database: String,
     /// The caller's login, in gRPC's form.
     pub(super) login: Option<HeaderValue>,
-    /// The revision that the last answer told; 0 before.
-    pub(super) told: &'a AtomicU64,
+    pub(super) told: &'a Told,
 }
 
 impl Call<'_> {
@@ -37,7 +56,7 @@ impl Call<'_> {
     ) -> Result<(A, Caller), Refusal> {
         let message = request.encode_to_vec();
         let admitted = self.gate.admit(&self.identity, &self.database, path, &message).await;
-        let caller = admitted.inspect_err(|refusal| self.note(refusal.metadata()))?;
+        let caller = admitted.inspect_err(|refusal| self.told.note(refusal.metadata()))?;
         let asked =
             self.gate.ask_upstream(&caller, &self.database, path, self.login.as_ref(), &message);
         if let Some(answer) = asked.await? {
@@ -47,13 +66,8 @@ impl Call<'_> {
         let mut request = Request::new(request);
         request.extensions_mut().insert(caller.clone());
         let answer = method(self.service, request).await;
-        let answer = answer.inspect_err(|refusal| self.note(refusal.metadata()))?;
-        self.note(answer.metadata());
+        let answer = answer.inspect_err(|refusal| self.told.note(refusal.metadata()))?;
+        self.told.note(answer.metadata());
         Ok((answer.into_inner(), caller))
-    }
-
-    fn note(&self, told: &MetadataMap) {
-        let revision = told.get(status::REVISION).and_then(|told| told.to_str().ok()?.parse().ok());
-        revision.into_iter().for_each(|revision| self.told.store(revision, Ordering::Relaxed));
     }
 }

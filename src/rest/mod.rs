@@ -15,7 +15,6 @@ mod upstream;
 pub use upstream::RestUpstream;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -36,7 +35,7 @@ use crate::gate::{Gate, Login};
 use crate::rpc::{Service, status};
 use crate::telemetry;
 use body::Body;
-use call::Call;
+use call::{Call, Told};
 use data::DataRoute;
 use envelope::Refusal;
 use routes::{Kind, Route};
@@ -102,7 +101,7 @@ impl Rest {
         if parts.method != Method::POST {
             return Refusal::not_found().into_response();
         }
-        let told = AtomicU64::new(0);
+        let told = Told::default();
         let answered = match timeout(&parts.headers) {
             Some(limit) => {
                 tokio::time::timeout(limit, self.serve(&route, parts, body, &told)).await
@@ -118,10 +117,7 @@ impl Rest {
         let headers = response.headers_mut();
         // Strangers need not know how much happens here.
         if known {
-            let revision = match told.into_inner() {
-                0 => self.gate.revision(),
-                told => told,
-            };
+            let revision = told.revision().unwrap_or_else(|| self.gate.revision());
             headers.insert(status::REVISION, HeaderValue::from(revision));
         }
         let login = parts.headers.get(AUTHORIZATION);
@@ -138,11 +134,11 @@ impl Rest {
         route: &Found,
         parts: &Parts,
         body: &mut axum::body::Body,
-        told: &AtomicU64,
+        told: &Told,
     ) -> Result<Response, Refusal> {
         match route {
             Found::Own(route) => self.serve_own(route, parts, body, told).await,
-            Found::Data(route) => self.serve_data(route, parts, body).await,
+            Found::Data(route) => self.serve_data(route, parts, body, told).await,
         }
     }
 
@@ -151,7 +147,7 @@ impl Rest {
         route: &Route,
         parts: &Parts,
         body: &mut axum::body::Body,
-        told: &AtomicU64,
+        told: &Told,
     ) -> Result<Response, Refusal> {
         let login = Login::from_http(&parts.headers);
         let grpc_login = login.as_ref().ok().and_then(Login::to_grpc);

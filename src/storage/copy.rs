@@ -161,7 +161,9 @@ impl Writer {
                 Ok(News::Committed { revision: reached, .. }) if reached >= revision => {
                     return Ok(());
                 }
-                Ok(News::Committed { .. } | News::UpToDate(_) | News::InForce(_)) => {}
+                Ok(
+                    News::Committed { .. } | News::UpToDate(_) | News::Unseen | News::InForce(_),
+                ) => {}
                 Ok(News::Lost(e)) => return Err(e),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     return Err(StoreError::Unknown(format!(

@@ -167,7 +167,12 @@ impl Store for EtcdStore {
         self.copy = None;
         let show = async |to: &Connection| self.instance.show(to).await;
         self.runtime.block_on(self.client.call(true, show)).map_err(Failure::of_reading)?;
-        self.copy()?.lock().loaded()
+        let copy = self.copy()?;
+        let (instance, head) = (self.instance.clone(), self.place.head());
+        let seen = async |to: &Connection| instance.ask(to, head.clone()).await;
+        // Not again by itself: what was read is older than another record.
+        self.runtime.block_on(self.client.call(false, seen)).map_err(Failure::of_reading)?;
+        copy.lock().loaded()
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {

@@ -71,6 +71,9 @@ pub enum News {
     },
     /// At that moment everything that was committed had been told.
     UpToDate(Instant),
+    /// Those who wait for this instance do not see it any more: nothing is to be decided until it is
+    /// up to date again.
+    Unseen,
     /// Everybody who may decide still has the last strict commit up to this revision in force.
     InForce(Revision),
     /// What comes next cannot be told (compacted, broken, contradictory): load again.

@@ -157,6 +157,10 @@ impl Writer {
                     all.append(&mut changes);
                 }
                 News::UpToDate(at) => up_to_date = Some(at),
+                News::Unseen => {
+                    up_to_date = None;
+                    self.published.expire();
+                }
                 News::InForce(revision) => self.published.set_in_force(revision),
                 News::Lost(e) => {
                     warn!(error = %e, "the store has lost the thread; reading it again");

@@ -16,6 +16,7 @@ use serde_json::json;
 use tonic::Code;
 
 use super::Rest;
+use super::call::Told;
 use super::envelope::Refusal;
 use super::routes::method;
 use crate::gate::{
@@ -47,6 +48,7 @@ impl Rest {
         route: &DataRoute,
         parts: &Parts,
         body: &mut Body,
+        told: &Told,
     ) -> Result<Response, Refusal> {
         let login = Login::from_http(&parts.headers);
         let identity = self.gate.identify_for(route.method, &parts.headers, login).await?;
@@ -66,8 +68,13 @@ impl Rest {
             identity: &identity,
             database: if from_body.is_empty() { from_header } else { &from_body },
             names: names(&object)?,
+            told,
         };
         let caller = asked.decided(route, &object).await?;
+        // Whose grants follow is told of a later one.
+        if !matches!(route.kind, Kind::Drop | Kind::Rename) {
+            told.set(caller.snapshot().revision);
+        }
         let hidden = match route.kind {
             Kind::Describe => asked.hidden().await?,
             _ => Vec::new(),
@@ -111,6 +118,7 @@ struct Asked<'a> {
     identity: &'a Identity,
     database: &'a str,
     names: Names,
+    told: &'a Told,
 }
 
 impl Asked<'_> {
@@ -131,7 +139,9 @@ impl Asked<'_> {
     }
 
     async fn admit(&self, database: &str, path: &str, names: &Names) -> Result<Caller, Refusal> {
-        match self.gate.admit_names(self.identity, Purpose::Call, database, path, names).await {
+        let decided =
+            self.gate.admit_names(self.identity, Purpose::Call, database, path, names).await;
+        match decided.inspect_err(|refusal| self.told.note(refusal.metadata())) {
             Err(e) if e.code() == Code::Unimplemented => Err(not_served(self.gate)),
             decided => Ok(decided?),
         }
@@ -161,7 +171,7 @@ impl Asked<'_> {
     async fn hidden(&self) -> Result<Vec<Hidden>, Refusal> {
         let mut hidden = Vec::new();
         for (key, path) in DESCRIBED {
-            let Self { gate, identity, database, names } = self;
+            let Self { gate, identity, database, names, .. } = self;
             match gate.admit_names(identity, Purpose::Part, database, path, names).await {
                 Ok(_) => {}
                 Err(e) if e.code() == Code::PermissionDenied => {

@@ -172,6 +172,13 @@ impl Connection {
         self.once(self.kv().range(request)).await
     }
 
+    /// What there is under each of them, at one moment.
+    pub(super) async fn ranges(&self, requests: [RangeRequest; 2]) -> Result<TxnResponse, Failure> {
+        let range = |request| RequestOp { request: Some(Op::RequestRange(request)) };
+        let success = requests.map(range).into();
+        self.txn(TxnRequest { success, ..TxnRequest::default() }).await
+    }
+
     async fn txn(&self, request: TxnRequest) -> Result<TxnResponse, Failure> {
         self.once(self.kv().txn(request)).await
     }

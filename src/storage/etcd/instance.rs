@@ -10,7 +10,8 @@ use tracing::{debug, info, warn};
 use super::client::{Client, Connection, Failure};
 use super::copy::Place;
 use super::layout::{INSTANCES, encode_instance};
-use super::proto::PutRequest;
+use super::proto::response_op::Response as Done;
+use super::proto::{KeyValue, PutRequest, RangeRequest};
 use crate::storage::{Revision, StoreError, random_id};
 
 /// How much longer the lease lasts than anything may be decided on what was known when it was asked for.
@@ -81,6 +82,36 @@ impl Instance {
         *lease = Lease::Held(granted);
         info!(instance = self.id, "the other instances can see this one");
         Ok(sent + USED)
+    }
+
+    /// The record at `key`, and the revision of the etcd, at a moment at which the others saw this
+    /// instance; with the latest moment for which it may be said that everything up to it is known.
+    ///
+    /// INVARIANT: a record that is gone, or hangs on another lease, is no record: whoever took it away
+    /// waits for nobody. Defended by `tests/it/etcd/strict.rs`.
+    pub(super) async fn ask(
+        &self,
+        connection: &Connection,
+        key: RangeRequest,
+    ) -> Result<(Instant, i64, Option<KeyValue>), Failure> {
+        let latest = self.show(connection).await?;
+        let at = Instant::now().min(latest);
+        let own = RangeRequest { key: self.key.clone(), ..RangeRequest::default() };
+        let answer = connection.ranges([key, own]).await?;
+        let mut found = answer.responses.into_iter().map(|done| match done.response {
+            Some(Done::ResponseRange(found)) => found.kvs.into_iter().next(),
+            _ => None,
+        });
+        let (asked, own) = (found.next().flatten(), found.next().flatten());
+        let mut lease = self.lease.lock().await;
+        if let Lease::Held(id) = *lease
+            && own.is_none_or(|own| own.lease != id)
+        {
+            *lease = Lease::None;
+            let gone = format!("{}: the record of this instance is gone", connection.endpoint);
+            return Err(Failure::Open(gone));
+        }
+        Ok((at, answer.header.map_or(0, |header| header.revision), asked))
     }
 
     /// Tells the others what is in force here.

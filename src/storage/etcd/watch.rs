@@ -14,12 +14,12 @@ use tonic::Streaming;
 use tracing::{debug, info, warn};
 
 use super::client::{Client, Connection, Failure, MAX_ANSWER, silent};
-use super::copy::{Place, Shared};
+use super::copy::{Copy, Place, Shared};
 use super::instance::Instance;
 use super::proto::watch_client::WatchClient;
 use super::proto::watch_request::RequestUnion;
 use super::proto::{
-    RangeResponse, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
+    KeyValue, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
 };
 use crate::storage::{News, Revision, StoreError};
 
@@ -160,7 +160,9 @@ impl Follower {
                     let answer = answer
                         .map_err(|status| Failure::of(&connection.endpoint, &status))?
                         .ok_or_else(|| End::Broken("the member ended the watch".to_owned()))?;
-                    self.take(&answer)?;
+                    if self.take(&answer)? {
+                        (proof, asking) = (Proof::None, None);
+                    }
                     self.conclude(&answer, &mut proof);
                     self.tell_in_force(&connection, &mut telling);
                     // Whoever is told may take time; that is not the member's.
@@ -168,9 +170,8 @@ impl Follower {
                 }
                 found = resolved(&mut asking) => {
                     asking = None;
-                    let (known, at, found): (i64, Instant, RangeResponse) = found?;
-                    let head = found.kvs.first().map_or(0, |kv| kv.mod_revision);
-                    let newest = found.header.map_or(0, |header| header.revision);
+                    let (known, (at, newest, head)): (i64, (Instant, i64, Option<KeyValue>)) = found?;
+                    let head = head.map_or(0, |kv| kv.mod_revision);
                     // A watch would wait for what is known to come again, and pass over the rest.
                     if newest < known {
                         return Err(End::Lost(StoreError::Damaged(format!(
@@ -194,6 +195,8 @@ impl Follower {
                     }
                 }
                 _ = tick.tick() => {
+                    // What a late request has overwritten is told again.
+                    self.written = 0;
                     self.tell_in_force(&connection, &mut telling);
                     // Where nobody asks, silence means nothing.
                     if heard.elapsed() > SILENCE {
@@ -205,9 +208,7 @@ impl Follower {
                             let known = self.copy.lock().at;
                             let instance = self.instance.clone();
                             asking = Some(Box::pin(async move {
-                                let latest = instance.show(&connection).await?;
-                                let at = Instant::now().min(latest);
-                                connection.range(head).await.map(|found| (known, at, found))
+                                instance.ask(&connection, head).await.map(|found| (known, found))
                             }));
                         }
                         Proof::None => {}
@@ -258,7 +259,8 @@ impl Follower {
         Ok((asks, answers.into_inner()))
     }
 
-    fn take(&self, answer: &WatchResponse) -> Result<(), End> {
+    /// Returns whether the others do not see this instance any more.
+    fn take(&self, answer: &WatchResponse) -> Result<bool, End> {
         if answer.compact_revision > 0 {
             return Err(End::Lost(StoreError::Unavailable(format!(
                 "what comes after revision {} of etcd is compacted up to {}",
@@ -269,9 +271,19 @@ impl Follower {
         if answer.canceled {
             return Err(End::Broken(format!("the watch was refused: {}", answer.cancel_reason)));
         }
-        let (news, taken) = self.copy.lock().follow(&answer.events);
+        let mut copy = self.copy.lock();
+        let is_seen = |copy: &Copy| copy.mirror.instance(&self.instance.id).is_some();
+        let was_seen = is_seen(&copy);
+        let (news, taken) = copy.follow(&answer.events);
+        let lost = was_seen && !is_seen(&copy);
+        drop(copy);
+        if lost {
+            warn!("the record of this instance is gone; nothing is decided until there is another");
+            (self.tell)(News::Unseen);
+        }
         news.into_iter().for_each(&self.tell);
-        taken.map_err(End::Lost)
+        taken.map_err(End::Lost)?;
+        Ok(lost)
     }
 
     /// INVARIANT: told to be up to date is only what has every commit up to then. Members before

@@ -14,7 +14,7 @@ use milvus_rbac::storage::{Batch, BatchId, Loaded, News, Revision, Store, StoreE
 
 use super::{create, has, kind};
 
-type Tell = Box<dyn Fn(News) + Send>;
+pub(super) type Tell = Box<dyn Fn(News) + Send>;
 
 /// What becomes of an instance's next commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) struct Center {
     /// The last strict commit, and what each instance has told that it has in force.
     pub(super) strict: Revision,
     in_force: HashMap<usize, Revision>,
-    watchers: HashMap<usize, Tell>,
+    pub(super) watchers: HashMap<usize, Tell>,
     faults: HashMap<usize, Fault>,
     delayed: Option<Batch>,
     /// Instances that hear nothing.

@@ -6,6 +6,7 @@ use milvus_rbac::engine::{Engine, WriterThread};
 use milvus_rbac::model::command::{Command, MemberOperation};
 use milvus_rbac::model::error::ErrorKind;
 use milvus_rbac::model::state::Name;
+use milvus_rbac::storage::News;
 
 use super::followed::{Shared, until};
 use super::{create, has};
@@ -67,12 +68,18 @@ async fn an_instance_that_hears_nothing_holds_strict_revokes_back_and_nothing_el
         engine.execute(operate("u", MemberOperation::Remove)).await
     }));
     until(|| !bound(&one)).await;
-    // Gone already, and not everywhere.
+    // Gone already, and not everywhere; as are the grants on a collection that never had any.
     let engine = one.clone();
     revokes.push(tokio::spawn(async move {
         engine.execute(operate("u", MemberOperation::Remove)).await
     }));
     until(|| one.snapshot().revision == 5).await;
+    let engine = one.clone();
+    revokes.push(tokio::spawn(async move {
+        let (database, collection) = ("default".to_owned(), "c".to_owned());
+        engine.execute(Command::CollectionDropped { database, collection }).await
+    }));
+    until(|| one.snapshot().revision == 6).await;
     for role in ["a", "b", "c"] {
         one.execute(create(role)).await.unwrap();
     }
@@ -83,9 +90,21 @@ async fn an_instance_that_hears_nothing_holds_strict_revokes_back_and_nothing_el
     assert!(bound(&other), "it has heard");
     assert!(revokes.iter().all(|revoke| !revoke.is_finished()));
     shared.center().forget(1);
-    for (revoke, revision) in revokes.into_iter().zip([4, 5, 9]) {
+    for (revoke, revision) in revokes.into_iter().zip([4, 5, 6, 10]) {
         assert_eq!(revoke.await.unwrap(), Ok(revision));
     }
+}
+
+/// They wait for it no longer.
+#[tokio::test]
+async fn an_instance_that_the_others_do_not_see_decides_nothing() {
+    let shared = Shared::default();
+    let (one, _one) = shared.start();
+    one.current().unwrap();
+    shared.center().watchers[&0](News::Unseen);
+    until(|| one.current().is_err()).await;
+    shared.center().watchers[&0](News::UpToDate(Instant::now()));
+    until(|| one.current().is_ok()).await;
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ impl Told {
             match self.0.recv_timeout(LIMIT).unwrap() {
                 News::Committed { revision, batch, changes } => return (revision, batch, changes),
                 News::UpToDate(_) | News::InForce(_) => {}
-                lost @ News::Lost(_) => panic!("{lost:?}"),
+                lost @ (News::Unseen | News::Lost(_)) => panic!("{lost:?}"),
             }
         }
     }
@@ -36,7 +36,20 @@ impl Told {
             match self.0.recv_timeout(LIMIT).unwrap() {
                 News::InForce(revision) => return revision,
                 News::Committed { .. } | News::UpToDate(_) => {}
-                lost @ News::Lost(_) => panic!("{lost:?}"),
+                lost @ (News::Unseen | News::Lost(_)) => panic!("{lost:?}"),
+            }
+        }
+    }
+
+    /// Waits until this instance is not seen any more, and then until it is up to date again.
+    pub(super) fn is_unseen_and_comes_back(&self) {
+        let mut unseen = false;
+        loop {
+            match self.0.recv_timeout(LIMIT).unwrap() {
+                News::Unseen => unseen = true,
+                News::UpToDate(_) if unseen => return,
+                News::UpToDate(_) | News::InForce(_) => {}
+                other => panic!("{other:?}"),
             }
         }
     }
@@ -218,7 +231,7 @@ fn what_is_committed_while_a_store_is_read_is_read_or_told() {
                         revision = reached;
                     }
                     News::UpToDate(_) | News::InForce(_) => {}
-                    News::Lost(e) => panic!("{e}"),
+                    lost @ (News::Unseen | News::Lost(_)) => panic!("{lost:?}"),
                 }
                 assert_eq!(u64::try_from(state.roles.len()).unwrap(), revision - FILLED);
             }
