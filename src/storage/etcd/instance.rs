@@ -77,7 +77,8 @@ impl Instance {
         }
         let sent = Instant::now();
         let granted = connection.grant(self.ttl).await?;
-        self.put(connection, granted, *self.in_force.borrow()).await?;
+        let in_force = *self.in_force.borrow();
+        self.put(connection, granted, in_force).await?;
         *lease = Lease::Held(granted);
         info!(instance = self.id, "the other instances can see this one");
         Ok(sent + USED)

@@ -99,7 +99,11 @@ struct Follower {
     wanted: Revision,
 }
 
-type Telling = Pin<Box<dyn Future<Output = Result<Revision, Failure>>>>;
+/// What is under way beside the watch.
+///
+/// INVARIANT: nothing that waits for a member holds a lock that somebody else needs, here or in the
+/// writer: such a guard is not `Send`, so that it does not compile.
+type Asking<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 
 /// How far it is known whether everything has been told.
 enum Proof {
@@ -151,7 +155,8 @@ impl Follower {
         let mut tick = interval_at((Instant::now() + SETTLE).into(), EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut proof = Proof::None;
-        let (mut asking, mut telling) = (None, None);
+        let mut asking: Option<Asking<(i64, Instant, RangeResponse)>> = None;
+        let mut telling: Option<Asking<Revision>> = None;
         let mut in_force = self.instance.in_force.subscribe();
         let mut heard = Instant::now();
         loop {
@@ -168,7 +173,7 @@ impl Follower {
                 }
                 found = resolved(&mut asking) => {
                     asking = None;
-                    let (known, at, found): (i64, Instant, RangeResponse) = found?;
+                    let (known, at, found) = found?;
                     let head = found.kvs.first().map_or(0, |kv| kv.mod_revision);
                     let newest = found.header.map_or(0, |header| header.revision);
                     // A watch would wait for what is known to come again, and pass over the rest.
@@ -219,7 +224,7 @@ impl Follower {
     }
 
     /// Has the others told, once for each strict commit. One that comes meanwhile has its turn next.
-    fn tell_in_force(&mut self, connection: &Connection, telling: &mut Option<Telling>) {
+    fn tell_in_force(&mut self, connection: &Connection, telling: &mut Option<Asking<Revision>>) {
         if telling.is_some() {
             return;
         }
