@@ -1,6 +1,6 @@
 //! Three instances over three etcds, each on a machine of its own: links between them are cut
-//! without a word, and the clock of an instance jumps, while clients at all of them write down
-//! what they are told.
+//! without a word, the clock of an instance jumps, or one is stopped or killed, while clients at all of
+//! them write down what they are told.
 
 mod clients;
 mod history;
