@@ -159,7 +159,7 @@ async fn a_hanging_disk_holds_up_changes_alone() {
     let told = Arc::new(Mutex::new(Told::default()));
     let mut writers = Vec::new();
     for i in 0..4 {
-        let client = server.patient().await;
+        let client = server.patient("root", "Milvus").await;
         writers.push(tokio::spawn(write(client, format!("{i}"), told.clone())));
     }
     until(&told, "no change was stored", |told| !told.acknowledged.is_empty()).await;

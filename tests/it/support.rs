@@ -97,10 +97,10 @@ impl Server {
         self.connect(Metadata::login(user, password)).await
     }
 
-    /// `root`, who waits longer than the server lets anybody wait.
-    pub(crate) async fn patient(&self) -> Client {
+    /// One who waits longer than the server lets anybody wait.
+    pub(crate) async fn patient(&self, user: &str, password: &str) -> Client {
         let channel = self.endpoint().timeout(LIMIT * 3).connect().await.unwrap();
-        MilvusServiceClient::with_interceptor(channel, Metadata::login("root", "Milvus"))
+        MilvusServiceClient::with_interceptor(channel, Metadata::login(user, password))
     }
 
     pub(crate) async fn connect(&self, metadata: Metadata) -> Client {

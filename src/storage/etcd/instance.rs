@@ -22,6 +22,10 @@ const USED: Duration = Duration::from_secs(2);
 /// How long etcd may take to be told of the end; it finds out by itself.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// The latest moment for which it may be said that everything up to it is known, if the revision of
+/// the etcd is; that revision; and the record that was asked for.
+pub(super) type Asked = (Instant, i64, Option<KeyValue>);
+
 /// One for the life of the store.
 #[derive(Debug)]
 pub(super) struct Instance {
@@ -78,14 +82,14 @@ impl Instance {
         }
         let sent = Instant::now();
         let granted = connection.grant(self.ttl).await?;
-        self.put(connection, granted, *self.in_force.borrow()).await?;
+        let in_force = *self.in_force.borrow();
+        self.put(connection, granted, in_force).await?;
         *lease = Lease::Held(granted);
         info!(instance = self.id, "the other instances can see this one");
         Ok(sent + USED)
     }
 
-    /// The record at `key`, and the revision of the etcd, at a moment at which the others saw this
-    /// instance; with the latest moment for which it may be said that everything up to it is known.
+    /// Asks for the record at `key`, at a moment at which the others see this instance.
     ///
     /// INVARIANT: a record that is gone, or hangs on another lease, is no record: whoever took it away
     /// waits for nobody. Defended by `tests/it/etcd/strict.rs`.
@@ -93,7 +97,7 @@ impl Instance {
         &self,
         connection: &Connection,
         key: RangeRequest,
-    ) -> Result<(Instant, i64, Option<KeyValue>), Failure> {
+    ) -> Result<Asked, Failure> {
         let latest = self.show(connection).await?;
         let at = Instant::now().min(latest);
         let own = RangeRequest { key: self.key.clone(), ..RangeRequest::default() };

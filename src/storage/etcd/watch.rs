@@ -15,12 +15,10 @@ use tracing::{debug, info, warn};
 
 use super::client::{Client, Connection, Failure, MAX_ANSWER, silent};
 use super::copy::{Copy, Place, Shared};
-use super::instance::Instance;
+use super::instance::{Asked, Instance};
 use super::proto::watch_client::WatchClient;
 use super::proto::watch_request::RequestUnion;
-use super::proto::{
-    KeyValue, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
-};
+use super::proto::{WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse};
 use crate::storage::{News, Revision, StoreError};
 
 /// How often it is found out whether everything has been told.
@@ -99,7 +97,11 @@ struct Follower {
     wanted: Revision,
 }
 
-type Telling = Pin<Box<dyn Future<Output = Result<Revision, Failure>>>>;
+/// What is under way beside the watch.
+///
+/// INVARIANT: nothing that waits for a member holds a lock that somebody else needs, here or in the
+/// writer: such a guard is not `Send`, so that it does not compile.
+type Asking<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 
 /// How far it is known whether everything has been told.
 enum Proof {
@@ -151,7 +153,8 @@ impl Follower {
         let mut tick = interval_at((Instant::now() + SETTLE).into(), EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut proof = Proof::None;
-        let (mut asking, mut telling) = (None, None);
+        let mut asking: Option<Asking<(i64, Asked)>> = None;
+        let mut telling: Option<Asking<Revision>> = None;
         let mut in_force = self.instance.in_force.subscribe();
         let mut heard = Instant::now();
         loop {
@@ -170,7 +173,7 @@ impl Follower {
                 }
                 found = resolved(&mut asking) => {
                     asking = None;
-                    let (known, (at, newest, head)): (i64, (Instant, i64, Option<KeyValue>)) = found?;
+                    let (known, (at, newest, head)) = found?;
                     let head = head.map_or(0, |kv| kv.mod_revision);
                     // A watch would wait for what is known to come again, and pass over the rest.
                     if newest < known {
@@ -220,7 +223,7 @@ impl Follower {
     }
 
     /// Has the others told, once for each strict commit. One that comes meanwhile has its turn next.
-    fn tell_in_force(&mut self, connection: &Connection, telling: &mut Option<Telling>) {
+    fn tell_in_force(&mut self, connection: &Connection, telling: &mut Option<Asking<Revision>>) {
         if telling.is_some() {
             return;
         }

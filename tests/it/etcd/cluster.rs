@@ -60,7 +60,8 @@ async fn nothing_acknowledged_is_lost_whatever_becomes_of_the_members() {
     let mut writers = Vec::new();
     for (number, server) in servers.iter().enumerate() {
         for writer in 0..2 {
-            let (client, name) = (server.patient().await, format!("{number}_{writer}"));
+            let (client, name) =
+                (server.patient("root", "Milvus").await, format!("{number}_{writer}"));
             writers.push(tokio::spawn(write(client, name, told.clone())));
         }
     }

@@ -1,6 +1,8 @@
 //! Clients at each instance, who change, list and are decided on all the time, and write down what
 //! they are told.
 
+use std::error::Error as _;
+use std::iter::successors;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,7 +12,7 @@ use milvus_rbac::rpc::proto::service::{QueryRequest, SelectGrantResponse};
 use milvus_rbac::storage::Revision;
 use tokio::task::JoinHandle;
 use tonic::metadata::MetadataMap;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, ConnectError, Request, Response, Status, TimeoutExpired};
 
 use super::Random;
 use super::history::{Fate, History, Told};
@@ -55,6 +57,17 @@ impl Book {
         self.began.elapsed()
     }
 
+    /// An instance goes on that was stopped at that moment: it may begin only now what its clients
+    /// have given up meanwhile.
+    pub(super) fn goes_on(&self, instance: usize, stopped: Duration) {
+        let until = self.now() + GRACE;
+        for told in &mut self.history.lock().unwrap().told {
+            if told.instance == instance && told.fate == Fate::Unknown && told.answered >= stopped {
+                told.answered = told.answered.max(until);
+            }
+        }
+    }
+
     /// How many calls that were asked for since that moment satisfy the condition.
     pub(super) fn count(&self, since: Duration, which: impl Fn(&Told) -> bool) -> usize {
         let history = self.history.lock().unwrap();
@@ -77,11 +90,18 @@ impl Book {
         };
         let at = answer.as_ref().map_or_else(|e| of(e.metadata()), |answer| of(answer.metadata()));
         let told = match answer.map(Response::into_inner) {
-            Err(refused) if is_no_decision(&refused) => Err(Fate::Refused),
+            Err(refused) if is_no_decision(&refused) || is_not_there(&refused) => {
+                Err(Fate::Refused)
+            }
+            Err(refused) if is_broken_off(&refused) => match call {
+                Call::Set(..) => Err(Fate::Unknown),
+                _ => Err(Fate::Refused),
+            },
             answer => told(answer),
         };
         let (call, fate) = match told {
             Ok(call) => (call, Fate::At(at.unwrap())),
+            Err(Fate::Here(_)) => (call, Fate::Here(at.unwrap())),
             Err(fate) => (call, fate),
         };
         // Whoever gave up was told nothing.
@@ -105,6 +125,7 @@ impl Book {
             };
             match status.code {
                 0 => Ok(asked.1),
+                2 if status.reason.contains("stored and in force here") => Err(Fate::Here(0)),
                 2 if status.reason.contains("not known") => Err(Fate::Unknown),
                 2 => Err(Fate::Refused),
                 _ => panic!("{status:?}"),
@@ -178,6 +199,20 @@ fn is_no_decision(refused: &Status) -> bool {
     refused.code() == Code::Unavailable && refused.message().contains("not been heard of")
 }
 
+/// Whether there is no such process, so that nothing was asked.
+fn is_not_there(refused: &Status) -> bool {
+    comes_of::<ConnectError>(refused)
+}
+
+/// Whether the process ended before it had answered. What the instance itself refuses has no source.
+fn is_broken_off(refused: &Status) -> bool {
+    refused.source().is_some() && !comes_of::<TimeoutExpired>(refused)
+}
+
+fn comes_of<E: std::error::Error + 'static>(refused: &Status) -> bool {
+    successors(refused.source(), |error| (*error).source()).any(|error| error.is::<E>())
+}
+
 /// Whether there was no answer in time, as the instance or our own clock says.
 fn is_late(refused: &Status) -> bool {
     matches!(refused.code(), Code::DeadlineExceeded | Code::Cancelled)
@@ -242,8 +277,8 @@ impl Clients {
             for number in 0..CHANGING + LISTING + ROLES {
                 let role = number.checked_sub(CHANGING + LISTING);
                 let mut client = match role {
-                    Some(role) => server.client(&user(role), PASSWORD).await,
-                    None => server.patient().await,
+                    Some(role) => server.patient(&user(role), PASSWORD).await,
+                    None => server.patient("root", "Milvus").await,
                 };
                 let (book, mut random) = (book.clone(), random.another());
                 running.push(tokio::spawn(async move {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
+use milvus_rbac::engine::Sharing;
 use milvus_rbac::storage::Revision;
 
 use crate::linear::checker::{Call, State};
@@ -16,6 +17,8 @@ use crate::linear::checker::{Call, State};
 pub(super) enum Fate {
     /// Answered, on the state of this revision.
     At(Revision),
+    /// Stored, at this revision at the latest, and in force there; not known to be so everywhere.
+    Here(Revision),
     /// Refused: nothing was changed, and nothing told.
     Refused,
     /// It may have happened; nothing was told.
@@ -38,12 +41,17 @@ impl Told {
     pub(super) fn revision(&self) -> Option<Revision> {
         match self.fate {
             Fate::At(revision) => Some(revision),
-            Fate::Refused | Fate::Unknown => None,
+            Fate::Here(_) | Fate::Refused | Fate::Unknown => None,
         }
     }
 
     pub(super) fn is_change(&self) -> bool {
         matches!(self.call, Call::Set(..))
+    }
+
+    /// Whether it takes something away.
+    pub(super) fn is_revoke(&self) -> bool {
+        matches!(self.call, Call::Set(_, false))
     }
 }
 
@@ -81,6 +89,8 @@ struct Open {
     call: Call,
     after: Revision,
     before: Revision,
+    /// It has.
+    is_stored: bool,
 }
 
 /// A state that there may have been, and the open changes that had led to it.
@@ -99,40 +109,45 @@ impl History {
     pub(super) fn figures(&self) -> String {
         let count = |which: fn(&Told) -> bool| self.told.iter().filter(|told| which(told)).count();
         format!(
-            "{} decisions, {} lists ({} at a revision that was asked for), {} changes, {} changes not \
-             known, {} calls refused",
+            "{} decisions, {} lists ({} at a revision that was asked for), {} changes ({} revokes), \
+             {} revokes not known to be in force everywhere, {} changes not known, {} calls refused",
             count(|told| matches!(told.call, Call::All(..))),
             count(|told| matches!(told.call, Call::Which(..))),
             count(|told| told.wanted > 0 && told.revision().is_some()),
             count(|told| told.is_change() && told.revision().is_some()),
+            count(|told| told.is_revoke() && told.revision().is_some()),
+            count(|told| matches!(told.fate, Fate::Here(_))),
             count(|told| told.fate == Fate::Unknown),
             count(|told| told.fate == Fate::Refused),
         )
     }
 
-    /// Finds out whether all answers can be right, where none may be older than `bound`.
+    /// Finds out whether all answers can be right, where that was promised.
     ///
     /// # Errors
     /// The text shows the answers that cannot.
-    pub(super) fn check(&self, bound: Duration) -> Result<(), String> {
-        self.check_moments(bound)?;
+    pub(super) fn check(&self, promised: Sharing) -> Result<(), String> {
+        self.check_moments(promised)?;
         self.check_states()
     }
 
     /// Whether each answer is as new as it has to be.
-    fn check_moments(&self, bound: Duration) -> Result<(), String> {
+    fn check_moments(&self, promised: Sharing) -> Result<(), String> {
         let acknowledged = Newest::of(self.changes());
+        let strict = |told: &&Told| promised.strict_revokes && told.is_revoke();
+        let revoked = Newest::of(self.changes().filter(strict));
         let instances: BTreeSet<_> = self.told.iter().map(|told| told.instance).collect();
         let at = |instance| Newest::of(self.told.iter().filter(|told| told.instance == instance));
         let seen: BTreeMap<_, _> = instances.into_iter().map(|one| (one, at(one))).collect();
         for told in &self.told {
             let Some(revision) = told.revision() else { continue };
-            let old = told.asked.checked_sub(bound).unwrap_or_default();
+            let old = told.asked.checked_sub(promised.max_staleness).unwrap_or_default();
             let order = if told.is_change() { acknowledged.before(told.asked) } else { 0 };
             for (least, why) in [
                 (told.wanted, "was asked for"),
                 (seen[&told.instance].before(told.asked), "was answered by this instance before"),
                 (acknowledged.before(old), "was acknowledged longer ago than the bound"),
+                (revoked.before(told.asked), "was acknowledged to be in force everywhere"),
                 (order, "was acknowledged before this change was asked for"),
             ] {
                 if revision < least {
@@ -143,7 +158,7 @@ impl History {
         Ok(())
     }
 
-    /// The changes of which it is not known whether they happened.
+    /// The changes of which it is not known whether they happened, or when.
     ///
     /// One that happened came after all that was answered before it was asked for, and before all that
     /// was asked for after its answer: an instance that has given up does not try again.
@@ -157,11 +172,19 @@ impl History {
             first = first.min(*revision);
             *revision = first;
         }
-        let unknown = self.changes().filter(|told| told.fate == Fate::Unknown);
-        let open = unknown.map(|told| {
-            let next = later.partition_point(|(asked, _)| *asked <= told.answered);
-            let before = later.get(next).map_or(Revision::MAX, |(_, revision)| *revision);
-            Open { call: told.call, after: newest.before(told.asked), before }
+        let open = self.changes().filter_map(|told| {
+            let (before, is_stored) = match told.fate {
+                Fate::Here(last) => (last + 1, true),
+                Fate::Unknown => {
+                    let next = later.partition_point(|(asked, _)| *asked <= told.answered);
+                    // A change that had nothing to do tells the revision of the one before.
+                    let before = later.get(next).map_or(Revision::MAX, |(_, later)| later + 1);
+                    (before, false)
+                }
+                Fate::At(_) | Fate::Refused => return None,
+            };
+            let after = newest.before(told.asked);
+            Some(Open { call: told.call, after, before, is_stored })
         });
         open.collect()
     }
@@ -190,7 +213,9 @@ impl History {
                     after.extend(done.map(|state| (state, happened.clone())));
                     for (number, change) in open.iter().enumerate() {
                         let may = change.after < revision && revision < change.before;
-                        let next = change.call.apply(*state).filter(|next| next != state);
+                        // Whether what changes nothing has happened matters only where it has.
+                        let tells = |next: &State| next != state || change.is_stored;
+                        let next = change.call.apply(*state).filter(tells);
                         if may
                             && !happened.contains(&number)
                             && let Some(next) = next
@@ -204,6 +229,9 @@ impl History {
             }
             // A change that was acknowledged is in force: made once more it changes nothing.
             worlds.retain(|(state, _)| calls.iter().all(|call| call.apply(*state) == Some(*state)));
+            let due = |change: &Open| change.is_stored && change.before == revision + 1;
+            let due = || open.iter().enumerate().filter(|(_, change)| due(change));
+            worlds.retain(|(_, happened)| due().all(|(number, _)| happened.contains(&number)));
             if worlds.is_empty() {
                 let near = answers.range(revision.saturating_sub(3)..=revision);
                 let near = near.flat_map(|(_, told)| told).map(|told| format!("{told:?}"));
@@ -224,7 +252,9 @@ impl History {
     }
 }
 
-const BOUND: Duration = Duration::from_millis(100);
+const PROMISED: Sharing =
+    Sharing { max_staleness: Duration::from_millis(100), strict_revokes: false };
+const STRICT: Sharing = Sharing { strict_revokes: true, ..PROMISED };
 
 /// A call at an instance between two moments, in milliseconds.
 fn told(instance: usize, (asked, answered): (u64, u64), call: Call, fate: Fate) -> Told {
@@ -232,12 +262,12 @@ fn told(instance: usize, (asked, answered): (u64, u64), call: Call, fate: Fate) 
     Told { instance, asked, answered, wanted: 0, call, fate }
 }
 
-fn check(told: &[Told]) -> Result<(), String> {
-    History { began: 10, told: told.to_vec() }.check(BOUND)
+fn check(told: &[Told], promised: Sharing) -> Result<(), String> {
+    History { began: 10, told: told.to_vec() }.check(promised)
 }
 
 use Call::{All, Set, Which};
-use Fate::{At, Refused, Unknown};
+use Fate::{At, Here, Refused, Unknown};
 
 #[test]
 fn histories_that_can_be_right() {
@@ -267,9 +297,11 @@ fn histories_that_can_be_right() {
             told(1, (8, 9), Set(1, true), At(13)),
             told(0, (10, 11), All(1, false), At(12)),
         ],
+        // A revoke is old elsewhere, within the bound.
+        vec![told(0, (6, 7), Set(1, false), At(12)), told(1, (8, 9), All(1, true), At(11))],
     ] {
         let all = [vec![set], rest].concat();
-        check(&all).unwrap_or_else(|e| panic!("{all:#?}: {e}"));
+        check(&all, PROMISED).unwrap_or_else(|e| panic!("{all:#?}: {e}"));
     }
 }
 
@@ -331,7 +363,62 @@ fn histories_that_cannot_be_right() {
         ("asked for", vec![Told { wanted: 11, ..told(1, (6, 7), Which(3, 0), At(10)) }]),
     ] {
         let all = [vec![set], rest].concat();
-        let refused = check(&all).expect_err(&format!("{why}: {all:#?}"));
+        let refused = check(&all, PROMISED).expect_err(&format!("{why}: {all:#?}"));
         assert!(refused.contains(why), "{why}: {refused}");
+    }
+}
+
+#[test]
+fn strict_histories() {
+    let set = told(0, (0, 5), Set(1, true), At(11));
+    let revoke = told(0, (6, 20), Set(1, false), At(12));
+    let here = told(0, (6, 20), Set(1, false), Here(13));
+    for (wrong, rest) in [
+        (None, vec![revoke, told(1, (21, 22), All(1, false), At(12))]),
+        // Asked before it was acknowledged.
+        (None, vec![revoke, told(1, (19, 22), All(1, true), At(11))]),
+        (None, vec![revoke, told(1, (21, 22), All(1, true), Refused)]),
+        // What gives something is not waited for.
+        (None, vec![told(0, (6, 7), Set(2, true), At(12)), told(1, (8, 9), Which(2, 0), At(11))]),
+        // In force at one alone.
+        (None, vec![here, told(1, (21, 22), All(1, true), At(11))]),
+        (None, vec![here, told(1, (21, 22), All(1, false), At(13))]),
+        // It was gone already, and given again.
+        (
+            None,
+            vec![
+                told(1, (6, 7), Set(1, false), At(12)),
+                told(0, (8, 20), Set(1, false), Here(13)),
+                told(0, (21, 22), Set(1, true), At(14)),
+                told(0, (23, 24), All(1, true), At(14)),
+            ],
+        ),
+        (Some("in force everywhere"), vec![revoke, told(1, (21, 22), All(1, true), At(11))]),
+        (Some("in force everywhere"), vec![revoke, told(1, (21, 22), Which(2, 0), At(11))]),
+        (
+            Some("in force everywhere"),
+            vec![
+                revoke,
+                told(1, (21, 22), Set(1, true), Refused),
+                told(2, (21, 99), Which(1, 1), At(11)),
+            ],
+        ),
+        // Stored, and nowhere; or too late.
+        (Some("no state"), vec![here, told(1, (21, 22), All(1, true), At(13))]),
+        (
+            Some("no state"),
+            vec![
+                here,
+                told(0, (7, 8), Set(2, true), At(12)),
+                told(0, (9, 10), Set(4, true), At(13)),
+            ],
+        ),
+    ] {
+        let all = [vec![set], rest].concat();
+        match (check(&all, STRICT), wrong) {
+            (Ok(()), None) => {}
+            (Err(refused), Some(why)) if refused.contains(why) => {}
+            (found, _) => panic!("{wrong:?}: {all:#?}: {found:?}"),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Three instances over three etcds, each on a machine of its own: links between them are cut
-//! without a word, and the clock of an instance jumps, while clients at all of them write down
-//! what they are told.
+//! without a word, the clock of an instance jumps, or one is stopped or killed, while clients at all of
+//! them write down what they are told.
 
 mod clients;
 mod history;
@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use milvus_rbac::engine::Sharing;
 use milvus_rbac::rpc::proto::service::AllocTimestampRequest;
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -20,22 +21,26 @@ use self::clients::Clients;
 use self::history::{Fate, Told};
 use self::net::{Net, apart};
 use super::server::{Etcd, Place};
-use crate::support::{LIMIT, Server, command, missing, rounds};
+use crate::support::{LIMIT, Server, command, missing, rounds, signal};
 
 /// Tells the test that it runs where links can be cut.
 const INSIDE: &str = "MILVUS_RBAC_PARTITION_INSIDE";
-const NAME: &str = "etcd::partition::answers_are_right_when_links_are_cut_and_clocks_jump";
 
 const MEMBERS: usize = 3;
 const INSTANCES: usize = 3;
+/// An instance that is started again is found where it was.
+const PORT: u16 = 19530;
 /// The instance whose clock jumps.
 const JUMPING: usize = 2;
-/// The bound on the age of what is decided on.
-const MAX_STALENESS: Duration = Duration::from_secs(2);
+/// What is promised of answers.
+const PROMISED: Sharing = Sharing { max_staleness: Duration::from_secs(2), strict_revokes: false };
 /// How long a trouble lasts at least: longer than the bound, and than an election takes; and a long
 /// one: longer than an instance looks for what became of a change.
-const TROUBLE: Duration = Duration::from_secs(4);
+const TROUBLE: Duration = Duration::from_secs(3);
 const LONG_TROUBLE: Duration = Duration::from_secs(25);
+
+/// Troubles in a run: not all, for the sake of time.
+const ROUNDS: usize = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
@@ -51,15 +56,21 @@ enum Trouble {
     WithMinority,
     /// The clock of an instance is hours ahead, and then hours behind.
     ClockJumps,
+    /// An instance does not run, and then goes on as if nothing had been.
+    InstanceStopped,
+    /// An instance is killed, and started again.
+    InstanceKilled,
 }
 
-const TROUBLES: [Trouble; 6] = [
+const TROUBLES: [Trouble; 8] = [
     Trouble::LeaderAlone,
     Trouble::InstanceAlone,
     Trouble::InstanceDeaf,
     Trouble::AllDeaf,
     Trouble::WithMinority,
     Trouble::ClockJumps,
+    Trouble::InstanceStopped,
+    Trouble::InstanceKilled,
 ];
 
 /// A clock that is set while a process runs. libfaketime, which would do, was seen to let go of it under
@@ -129,28 +140,34 @@ impl Random {
 struct World {
     net: Net,
     members: Vec<Etcd>,
+    /// Those that start the instances.
+    commands: Vec<Command>,
     servers: Vec<Server>,
     clock: Clock,
 }
 
 impl World {
-    fn start() -> Self {
+    fn start(promised: Sharing) -> Self {
         let net = Net::lay(MEMBERS + INSTANCES);
         let places: Vec<_> = (0..MEMBERS).map(|member| net.place(member)).collect();
         let members = Etcd::cluster_at(&places);
         let endpoints: Vec<_> = members.iter().map(Etcd::address).collect();
         let url = format!("etcd://{}/apart/meta", endpoints.join(","));
         let clock = Clock::new();
-        let servers = (0..INSTANCES).map(|instance| {
+        let commands = (0..INSTANCES).map(|instance| {
             let mut command = at(&net.place(MEMBERS + instance), &command(&url));
-            command.args(["--max-staleness", &MAX_STALENESS.as_secs().to_string()]);
+            command.args(["--max-staleness", &promised.max_staleness.as_secs().to_string()]);
+            if promised.strict_revokes {
+                command.arg("--strict-revokes");
+            }
             if instance == JUMPING {
                 clock.rule(&mut command);
             }
-            Server::run(&mut command)
+            command
         });
-        let servers = servers.collect();
-        Self { net, members, servers, clock }
+        let mut commands: Vec<_> = commands.collect();
+        let servers = commands.iter_mut().map(Server::run).collect();
+        Self { net, members, commands, servers, clock }
     }
 
     /// The member that leads, where the members say so.
@@ -195,12 +212,17 @@ impl World {
 
     /// Waits until changes that are asked for from now on are acknowledged by these instances.
     async fn until_all_go_on(&self, instances: &[usize], clients: &Clients) {
+        self.until_told(instances, clients, Told::is_change).await;
+    }
+
+    /// Waits until these instances have answered several such calls that are asked from now on.
+    async fn until_told(&self, instances: &[usize], clients: &Clients, which: fn(&Told) -> bool) {
         let book = &clients.book;
         let since = book.now();
         let goes_on = |instance: &usize| {
             assert!(clients.go_on(), "a client was told what it cannot understand");
-            let acknowledged = |told: &Told| told.is_change() && told.revision().is_some();
-            book.count(since, |told| told.instance == *instance && acknowledged(told)) > 3
+            let answered = |told: &Told| which(told) && told.revision().is_some();
+            book.count(since, |told| told.instance == *instance && answered(told)) > 3
         };
         until("changes", || instances.iter().all(goes_on).then_some(())).await;
     }
@@ -208,7 +230,7 @@ impl World {
     /// Lets a trouble happen, and everything go on. Returns whether instances that heard nothing
     /// said so.
     async fn suffer(
-        &self,
+        &mut self,
         (trouble, lasting): (Trouble, Duration),
         random: &mut Random,
         clients: &Clients,
@@ -242,6 +264,8 @@ impl World {
                 (0..MEMBERS).filter(|to| *to != member).for_each(|to| self.net.cut(place, to));
             }
             Trouble::ClockJumps => self.jump(clients).await,
+            Trouble::InstanceStopped => signal(self.servers[instance].pid(), "STOP"),
+            Trouble::InstanceKilled => self.servers.remove(instance).kill(),
         }
         tokio::time::sleep(lasting).await;
         if let Some(leader) = leads {
@@ -254,10 +278,23 @@ impl World {
         let refused = |one: &usize| {
             book.count(began, |told| told.instance == *one && told.fate == Fate::Refused) > 0
         };
-        let said = cut_off.iter().all(refused);
+        let runs = !matches!(trouble, Trouble::InstanceStopped | Trouble::InstanceKilled);
+        let said = !runs || cut_off.iter().all(refused);
         self.net.heal();
         self.clock.set(0);
-        self.until_all_go_on(&all, clients).await;
+        match trouble {
+            Trouble::InstanceStopped => {
+                signal(self.servers[instance].pid(), "CONT");
+                book.goes_on(instance, began);
+            }
+            Trouble::InstanceKilled => {
+                let command = &mut self.commands[instance];
+                let server = tokio::task::block_in_place(|| Server::run(command));
+                self.servers.insert(instance, server);
+            }
+            _ => {}
+        }
+        self.until_told(&all, clients, Told::is_revoke).await;
         said
     }
 }
@@ -269,7 +306,7 @@ fn at(place: &Place, plain: &Command) -> Command {
     for (key, value) in plain.get_envs() {
         command.env(key, value.unwrap());
     }
-    command.env("MILVUS_RBAC_LISTEN", format!("{}:0", place.host));
+    command.env("MILVUS_RBAC_LISTEN", format!("{}:{PORT}", place.host));
     command
 }
 
@@ -284,17 +321,17 @@ async fn until<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
     }
 }
 
-async fn inside() {
+async fn inside(promised: Sharing) {
     let seed =
         rounds("MILVUS_RBAC_PARTITION_SEED", UNIX_EPOCH.elapsed().unwrap().subsec_nanos() as usize)
             as u64;
     println!("MILVUS_RBAC_PARTITION_SEED={seed}");
     let mut random = Random::new(seed);
-    let world = tokio::task::block_in_place(World::start);
+    let mut world = tokio::task::block_in_place(|| World::start(promised));
     let clients = Clients::start(&world.servers, &mut random).await;
     let mut silent = Vec::new();
     let mut troubles = Vec::new();
-    for round in 0..rounds("MILVUS_RBAC_PARTITION_ROUNDS", TROUBLES.len()) {
+    for round in 0..rounds("MILVUS_RBAC_PARTITION_ROUNDS", ROUNDS) {
         if troubles.is_empty() {
             troubles = random.troubles();
         }
@@ -310,20 +347,20 @@ async fn inside() {
         book.look(instance, server).await;
     }
     let history = book.history.lock().unwrap();
-    history.check(MAX_STALENESS).unwrap_or_else(|e| panic!("{e}"));
+    history.check(promised).unwrap_or_else(|e| panic!("{e}"));
     assert!(silent.is_empty(), "nothing was refused by an instance that heard nothing: {silent:?}");
     println!("{:?}: {}", book.now(), history.figures());
 }
 
-#[test]
-fn answers_are_right_when_links_are_cut_and_clocks_jump() {
+/// Runs the test of that name where links can be cut.
+fn hold(name: &str, promised: Sharing) {
     if std::env::var_os(INSIDE).is_some() {
         // Whatever becomes of the test outside, nothing is left of it.
         std::thread::spawn(|| {
             let _ = std::io::stdin().read(&mut [0]);
             std::process::exit(1)
         });
-        return tokio::runtime::Runtime::new().unwrap().block_on(inside());
+        return tokio::runtime::Runtime::new().unwrap().block_on(inside(promised));
     }
     if ["unshare", "nsenter", "ip", "cc"].into_iter().any(missing) {
         return;
@@ -333,7 +370,8 @@ fn answers_are_right_when_links_are_cut_and_clocks_jump() {
         Err(text) => return eprintln!("left out: no network namespaces can be made: {text}"),
     };
     let test = std::env::current_exe().unwrap();
-    apart.arg(test).args([NAME, "--exact", "--nocapture"]).env(INSIDE, "1");
+    let name = format!("etcd::partition::{name}");
+    apart.arg(test).args([&name, "--exact", "--nocapture"]).env(INSIDE, "1");
     apart.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = apart.spawn().unwrap();
     let held = child.stdin.take();
@@ -342,4 +380,15 @@ fn answers_are_right_when_links_are_cut_and_clocks_jump() {
     println!("{}", String::from_utf8_lossy(&output.stdout));
     eprintln!("{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}", output.status);
+}
+
+#[test]
+fn answers_are_right_when_links_are_cut_and_clocks_jump() {
+    hold("answers_are_right_when_links_are_cut_and_clocks_jump", PROMISED);
+}
+
+#[test]
+fn revokes_are_strict_when_links_are_cut_and_clocks_jump() {
+    let promised = Sharing { strict_revokes: true, ..PROMISED };
+    hold("revokes_are_strict_when_links_are_cut_and_clocks_jump", promised);
 }
