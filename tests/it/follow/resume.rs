@@ -94,7 +94,7 @@ async fn a_follower_whose_centre_stands_still_denies_within_the_bound() {
     let refused = until(async || there.select_role(SelectRoleRequest::default()).await.err()).await;
     assert_eq!(refused.code(), Code::Unavailable);
     assert!(refused.message().contains("--max-staleness allows 2 s"), "{refused}");
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     let ready = format!("http://{}/readyz", follower.admin);
     until(async || (http_get(&ready).0 == 503).then_some(())).await;
     signal(center.pid(), "CONT");
