@@ -8,12 +8,14 @@ mod writer;
 pub use history::{Beginning, Commit, Everything, Follower, Forgotten};
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{info, warn};
 
 use crate::authz::Policy;
 use crate::model::command::{Command, Rules};
@@ -29,6 +31,9 @@ const QUEUE: usize = 4096;
 
 /// How long a command waits for the store. The largest that there are take less.
 const ANSWER: Duration = Duration::from_secs(20);
+
+/// A change that is to be in force everywhere is not worth a word before.
+const EVERYWHERE: Duration = Duration::from_secs(1);
 
 /// What holds where several instances share a store.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +115,13 @@ impl Published {
 
     /// The state was the newest at that moment.
     fn confirm(&self, at: Instant) {
+        let silent = self.staleness().filter(|_| self.is_behind());
         self.confirmed.store(Some(Arc::new(at)));
+        if let Some(silent) = silent
+            && !self.is_behind()
+        {
+            info!("what others change is heard of again after {} s", silent.as_secs());
+        }
     }
 
     /// Nothing is decided here any more.
@@ -301,13 +312,20 @@ impl Engine {
         until: tokio::time::Instant,
     ) -> Result<(), Error> {
         let mut in_force = self.published.in_force.subscribe();
-        let reached = in_force.wait_for(|reached| *reached >= revision);
-        match tokio::time::timeout_at(until, reached).await {
+        let mut reached = pin!(in_force.wait_for(|reached| *reached >= revision));
+        let in_time = match tokio::time::timeout(EVERYWHERE, &mut reached).await {
+            Ok(told) => Ok(told),
+            Err(_) => {
+                warn!(revision, "a change waits for an instance that has not told that it has it");
+                tokio::time::timeout_at(until, reached).await
+            }
+        };
+        match in_time {
             Ok(Ok(_)) => Ok(()),
             _ => Err(Error::new(
                 ErrorKind::Unavailable,
                 "the change is stored and in force here, but it is not known yet whether it is in \
-                 force at all other instances",
+                 force at all other instances; ask for it again to wait again",
             )),
         }
     }

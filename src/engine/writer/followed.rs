@@ -216,6 +216,18 @@ impl Writer {
         }
         warn!(error = %failure, "a commit failed; finding out whether it happened");
         self.published.set_health(Health::StoreFailed);
+        let (revision, found) = (batch.revision, self.find(batch, &failure));
+        match &found {
+            Ok(()) => info!(revision, "the commit had happened"),
+            Err(StoreError::Unknown(_)) => {
+                warn!(revision, "given up: whether the commit happened is not known");
+            }
+            Err(_) => info!(revision, "the commit had not happened, and never will"),
+        }
+        found
+    }
+
+    fn find(&mut self, batch: &Batch, failure: &StoreError) -> Result<(), StoreError> {
         let revision = batch.expected + 1;
         let (expected, id, changes) = (batch.expected, random_id()?, Vec::new());
         let fence = Batch { expected, revision, id, changes, strict: false };
@@ -232,14 +244,8 @@ impl Writer {
         }
         self.hear_of(revision)?;
         match self.followed.was_committed(batch) {
-            Some(true) => {
-                info!(revision = batch.revision, "the commit had happened");
-                Ok(())
-            }
-            Some(false) => {
-                info!(revision = batch.revision, "the commit had not happened, and never will");
-                Err(StoreError::Unavailable(failure.to_string()))
-            }
+            Some(true) => Ok(()),
+            Some(false) => Err(StoreError::Unavailable(failure.to_string())),
             None => Err(StoreError::Unknown(failure.to_string())),
         }
     }
