@@ -335,6 +335,35 @@ fn a_store_that_is_back_at_its_beginning_is_not_gone_on_with() {
     refused(&older, "`head` is empty, and there is nothing to go on with: move the folder away");
 }
 
+/// Nothing is copied into what is left of a store, and nothing of that goes.
+#[test]
+fn what_is_left_of_a_store_is_no_target() {
+    let place = TempDir::new().unwrap();
+    let (whole, folder) = (place.path().join("whole"), place.path().join("left"));
+    make(&whole, 0..40);
+    make(&whole, 40..50);
+    for lost in ["db", "snap.", "head"] {
+        copy(&whole, &folder);
+        let file = files(&folder).into_iter().find(|file| file.to_str().unwrap().contains(lost));
+        let file = file.unwrap();
+        let bytes = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        for _ in 0..2 {
+            let refused = SledStore::open_target(&folder).map(drop);
+            let told = format!("{refused:?}");
+            assert!(
+                matches!(refused, Err(StoreError::Damaged(_) | StoreError::Unfit(_))),
+                "{told}"
+            );
+            assert!(!folder.join("copying").exists(), "{lost}");
+        }
+        fs::write(&file, bytes).unwrap();
+        let outcome = in_a_child(&folder);
+        assert!(outcome.starts_with("opened: revision 50, "), "{lost}: {outcome}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
 /// What sled leaves of starts that never came to a first commit is no store that was lost.
 #[test]
 fn starts_that_were_broken_off_are_no_damage() {

@@ -1,9 +1,13 @@
 //! Copies that are killed: what they leave is never served, and they can be begun anew.
 
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
 
+use milvus_rbac::storage::copy::Target as _;
 use milvus_rbac::storage::sled::SledStore;
 
 use super::copied::{copy, copying};
@@ -79,8 +83,7 @@ fn a_copy_to_a_folder_that_was_killed_is_refused_and_begun_anew() {
     make(&from);
     let (from_url, to_url) = (sled_url(&from), sled_url(&to));
     let size = || std::fs::metadata(to.join("db")).map_or(0, |data| data.len());
-    let moments: [&dyn Fn() -> bool; 3] =
-        [&|| to.join("copying").exists(), &|| to.join("head").exists(), &|| size() > 1 << 20];
+    let moments: [&dyn Fn() -> bool; 2] = [&|| to.join("copying").exists(), &|| size() > 1 << 20];
     for (number, moment) in moments.into_iter().enumerate() {
         assert!(kill(&from_url, &to_url, moment), "{number}");
         fails(&mut command(&to_url), 1, BROKEN_OFF);
@@ -117,4 +120,104 @@ fn a_target_belongs_to_one_copy() {
     assert!(matches!(refused, Err(StoreError::InUse(_))), "{refused:?}");
     drop(held);
     SledStore::open_target(folder.path()).unwrap();
+}
+
+/// A mark in a folder that is served, however it came there, removes nothing.
+#[test]
+fn a_folder_that_is_held_is_neither_marked_nor_cleared() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut served = SledStore::open(folder.path()).unwrap();
+    let refused = |what: &str| {
+        let opened = SledStore::open_target(folder.path()).map(drop);
+        assert!(matches!(opened, Err(StoreError::InUse(_))), "{what}: {opened:?}");
+    };
+    let mark = folder.path().join("copying");
+    refused("not marked");
+    assert!(!mark.exists());
+    File::create(&mark).unwrap();
+    refused("marked");
+    served.commit(&batch(0, 1, vec![role("a")])).unwrap();
+    Box::new(served).close().unwrap();
+    fs::remove_file(mark).unwrap();
+    let held = SledStore::open(folder.path()).unwrap().load().unwrap();
+    assert!(held.state.roles.contains_key("a"));
+}
+
+/// How many times this process has a file open.
+fn opened(file: &Path) -> usize {
+    let links = fs::read_dir("/proc/self/fd").unwrap();
+    links
+        .filter(|link| fs::read_link(link.as_ref().unwrap().path()).is_ok_and(|to| to == file))
+        .count()
+}
+
+/// Runs `work` in a thread, and `meanwhile` once that waits for the lock of the folder's data file.
+fn while_it_waits<T: Send + 'static>(
+    folder: &Path,
+    work: impl FnOnce() -> T + Send + 'static,
+    meanwhile: impl FnOnce(),
+) -> T {
+    let data = folder.canonicalize().unwrap().join("db");
+    let before = opened(&data);
+    let (send, done) = mpsc::channel();
+    let thread = thread::spawn(move || send.send(work()).unwrap());
+    let until = Instant::now() + LIMIT;
+    while opened(&data) == before && !thread.is_finished() {
+        assert!(Instant::now() < until, "it does not come to the lock");
+        thread::yield_now();
+    }
+    meanwhile();
+    done.recv_timeout(LIMIT).unwrap()
+}
+
+#[test]
+fn a_mark_that_comes_while_the_lock_is_waited_for_is_seen() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().to_owned();
+    Box::new(SledStore::open(&path).unwrap()).close().unwrap();
+    let lock = File::open(path.join("db")).unwrap();
+    let until = Instant::now() + LIMIT;
+    while lock.try_lock().is_err() {
+        assert!(Instant::now() < until, "the lock is not given back");
+        thread::yield_now();
+    }
+    let started = {
+        let path = path.clone();
+        move || SledStore::open(&path).map(drop)
+    };
+    let started = while_it_waits(&path, started, || {
+        File::create(path.join("copying")).unwrap();
+        drop(lock);
+    });
+    // It waits for a second alone.
+    let is_refused = matches!(started, Err(StoreError::Unfit(_) | StoreError::InUse(_)));
+    assert!(is_refused, "{started:?}");
+}
+
+#[test]
+fn a_copy_to_a_folder_that_ended_is_not_begun_anew() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().to_owned();
+    let mut one = SledStore::open_target(&path).unwrap();
+    one.commit(&batch(0, 1, vec![role("a")])).unwrap();
+    let two = {
+        let path = path.clone();
+        move || SledStore::open_target(&path).map(drop)
+    };
+    let two = while_it_waits(&path, two, || Box::new(one).complete().unwrap());
+    assert!(matches!(two, Err(StoreError::Unfit(_) | StoreError::InUse(_))), "{two:?}");
+    assert!(!path.join("copying").exists());
+    assert!(SledStore::open(&path).unwrap().load().unwrap().state.roles.contains_key("a"));
+}
+
+#[test]
+fn everything_written_is_not_yet_a_whole_copy() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut store = SledStore::open_target(folder.path()).unwrap();
+    store.commit(&batch(0, 1, vec![role("a")])).unwrap();
+    Box::new(store).close().unwrap();
+    let opened = SledStore::open(folder.path()).map(drop);
+    assert!(matches!(opened, Err(StoreError::Unfit(_))), "{opened:?}");
+    let mut anew = SledStore::open_target(folder.path()).unwrap();
+    assert_eq!(anew.load().unwrap().state.roles.len(), 0);
 }
