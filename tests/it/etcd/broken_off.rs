@@ -17,6 +17,7 @@ use crate::support::sled_url;
 
 /// So many take some hundred transactions.
 const ROLES: usize = 12_000;
+const MARK: &str = "milvus-rbac/copying";
 const BROKEN_OFF: &str = "a copy into it was broken off, or is under way";
 
 /// A store from which a copy takes a while.
@@ -56,8 +57,22 @@ fn a_copy_to_etcd_that_was_killed_is_refused_and_begun_anew() {
     let from = sled_url(&folders.path().join("from"));
     let root = "broken/meta";
     let to = format!("etcd://{}/{root}", etcd.address());
-    for revision in [0, 1, 7, 100] {
-        assert!(kill(&from, &to, || head_reaches(&etcd, root, revision)), "{revision}");
+    // The last finds everything written and checked, and the mark about to go.
+    let proxy = Proxy::to(etcd.address());
+    let behind_proxy = format!("etcd://{}/{root}", proxy.address);
+    for revision in [Some(0), Some(1), Some(7), Some(100), None] {
+        let killed = match revision {
+            Some(revision) => kill(&from, &to, || head_reaches(&etcd, root, revision)),
+            None => kill(&from, &behind_proxy, || {
+                if head_reaches(&etcd, root, 100) {
+                    proxy.hold(MARK);
+                    proxy.until_held();
+                    return true;
+                }
+                false
+            }),
+        };
+        assert!(killed, "{revision:?}");
         fails(&mut command(&to), 1, BROKEN_OFF);
         // Nor is it a source.
         let (moved, told) = copy(&to, &sled_url(&folders.path().join("back")));
@@ -120,6 +135,38 @@ fn a_target_belongs_to_one_copy() {
     assert!(matches!(refused, Err(StoreError::InUse(_))), "{refused:?}");
     drop(held);
     SledStore::open_target(folder.path()).unwrap();
+}
+
+/// Everything is there and the mark is not yet gone: the next copy has read that, and comes too late.
+#[test]
+fn a_copy_to_etcd_that_ended_is_not_begun_anew() {
+    let etcd = Etcd::shared();
+    let proxy = Proxy::to(etcd.address());
+    let mut one = EtcdStore::open_target(target(etcd.address(), "ended")).unwrap();
+    one.commit(&batch(0, 1, vec![role("a")])).unwrap();
+    proxy.hold(MARK);
+    let late = target(proxy.address.clone(), "ended");
+    let two = thread::spawn(move || EtcdStore::open_target(late).map(drop));
+    proxy.until_held();
+    Box::new(one).complete().unwrap();
+    proxy.let_go();
+    let refused = two.join().unwrap();
+    assert!(matches!(refused, Err(StoreError::InUse(_))), "{refused:?}");
+    assert_eq!(etcd.get("ended/milvus-rbac/copying"), None);
+    assert!(open(&etcd, "ended").load().unwrap().state.roles.contains_key("a"));
+}
+
+#[test]
+fn an_end_whose_answer_gets_lost_may_have_come() {
+    let etcd = Etcd::shared();
+    let proxy = Proxy::to(etcd.address());
+    let mut store = EtcdStore::open_target(target(proxy.address.clone(), "unsaid")).unwrap();
+    store.commit(&batch(0, 1, vec![role("a")])).unwrap();
+    store.load().unwrap();
+    proxy.mute(true);
+    let ended = Box::new(store).complete();
+    assert!(matches!(ended, Err(StoreError::Unknown(_))), "{ended:?}");
+    assert_eq!(etcd.get("unsaid/milvus-rbac/copying"), None);
 }
 
 /// A mark in a folder that is served, however it came there, removes nothing.
