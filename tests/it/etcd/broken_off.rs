@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use milvus_rbac::storage::copy::Target as _;
 use milvus_rbac::storage::sled::SledStore;
+use milvus_rbac::storage::{Loaded, copy as store_copy};
 
 use super::copied::{copy, copying};
 use super::*;
@@ -267,4 +268,41 @@ fn everything_written_is_not_yet_a_whole_copy() {
     assert!(matches!(opened, Err(StoreError::Unfit(_))), "{opened:?}");
     let mut anew = SledStore::open_target(folder.path()).unwrap();
     assert_eq!(anew.load().unwrap().state.roles.len(), 0);
+}
+
+/// A source that cannot be closed, as on a disk that is full.
+#[derive(Debug)]
+struct Stuck(SledStore);
+
+impl Store for Stuck {
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        self.0.load()
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.0.commit(batch)
+    }
+
+    fn store_id(&self) -> String {
+        self.0.store_id()
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("the disk is full".to_owned()))
+    }
+}
+
+#[test]
+fn a_source_that_cannot_be_closed_does_not_spoil_the_copy() {
+    let folders = tempfile::TempDir::new().unwrap();
+    let mut source = SledStore::open(&folders.path().join("from")).unwrap();
+    source.commit(&batch(0, 1, vec![role("a")])).unwrap();
+    let to = folders.path().join("to");
+    let target = || match SledStore::open_target(&to) {
+        Ok(store) => Ok(Box::new(store) as Box<dyn store_copy::Target>),
+        Err(e) => Err(e.to_string()),
+    };
+    let copied = store_copy::copy(Box::new(Stuck(source)), target, |_, _| {}).unwrap();
+    assert_eq!(copied.records, 1);
+    assert!(SledStore::open(&to).unwrap().load().unwrap().state.roles.contains_key("a"));
 }
