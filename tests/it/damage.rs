@@ -32,6 +32,18 @@ pub(crate) fn brief(snapshot: &Snapshot) -> String {
     format!("revision {}, state {:016x}", snapshot.revision, hasher.finish())
 }
 
+/// The line of a sound store that has reached the revision of `line`, which is none of an empty one.
+fn sound(line: &str, place: &Path) -> String {
+    let revision = line.split("revision ").nth(1).unwrap().split(',').next().unwrap();
+    let revision = revision.parse().unwrap();
+    assert!(revision > 0, "{line}");
+    let folder = place.join(format!("sound{revision}"));
+    if !folder.exists() {
+        make(&folder, 0..revision);
+    }
+    format!("opened: {}", describe(&folder).unwrap())
+}
+
 /// What an opened store holds, in one line.
 fn describe(folder: &Path) -> Result<String, StoreError> {
     let store = SledStore::open(folder)?;
@@ -406,6 +418,7 @@ fn what_came_before_a_flipped_byte_can_be_read_as_it_is_told() {
     // Opened twice, so that there is a snapshot; and not so large that sled has used a part again.
     make(&whole, 0..250);
     make(&whole, 250..300);
+    let held = format!("opened: {}", describe(&whole).unwrap());
     let used = fs::read(whole.join("db")).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
     let mut told = 0;
     for part in 1..PARTS {
@@ -423,6 +436,10 @@ fn what_came_before_a_flipped_byte_can_be_read_as_it_is_told() {
             fs::write(folder.join("head"), "").unwrap();
             let outcome = in_a_child(&folder);
             assert!(outcome.starts_with("opened: revision "), "{part}: {outcome}");
+            assert_eq!(outcome, sound(&outcome, place.path()), "{part}");
+        } else {
+            let refused = outcome.starts_with("refused: ") && outcome.contains("restore a backup");
+            assert!(outcome == held || refused, "{part}: {outcome}");
         }
         fs::remove_dir_all(&folder).unwrap();
     }
