@@ -100,6 +100,17 @@ async fn a_store_moves_to_etcd_and_back() {
         let (moved, told) = copy(from, to);
         assert!(!moved && told.contains(text), "{told}");
     }
+
+    // What is not copied is told.
+    etcd.put("odd/meta/root-coord/credential/roles/r", "");
+    etcd.put("odd/meta/root-coord/credential/roles/r/s", "");
+    let odd = format!("etcd://{}/odd/meta", etcd.address());
+    let (moved, told) = copy(&odd, &sled_url(&folders.path().join("even")));
+    assert!(moved && told.contains("1 records copied"), "{told}");
+    assert!(
+        told.contains("a malformed key is passed over") && told.contains("roles/r/s"),
+        "{told}"
+    );
 }
 
 /// What is meant for one etcd is not shown to another.
