@@ -102,17 +102,22 @@ impl TryFrom<CopyFlags> for Task {
             if !url.starts_with("etcds:") {
                 reach.tls = none.tls.clone();
             }
-            match store_url(url, &reach).map_err(|e| e.replacen("--store", flag, 1))? {
+            match store_url(flag, url, &reach)? {
                 StoreUrl::Follow(_) | StoreUrl::Memory => {
                     Err(format!("{flag}: `{url}` is none of sled:DIR, etcd://HOST:PORT/ROOT"))
                 }
                 store => Ok(store),
             }
         };
-        if !is_etcd(&flags.from) && !is_etcd(&flags.to) {
-            flags.reach.refuse()?;
+        let both = [&flags.from, &flags.to];
+        match both.iter().filter(|url| is_etcd(url)).count() {
+            0 => flags.reach.refuse()?,
+            1 => {}
+            // INVARIANT: no password and no certificate goes to an etcd that it is not for. Defended
+            // by `tests/it/etcd/copied.rs`.
+            _ => flags.reach.refuse_for_two(&both.map(|url| url.starts_with("etcds:")))?,
         }
-        if ![&flags.from, &flags.to].iter().any(|url| url.starts_with("etcds:")) {
+        if !both.iter().any(|url| url.starts_with("etcds:")) {
             flags.reach.tls.refuse()?;
         }
         let ends = Ends { from: store("--from", &flags.from)?, to: store("--to", &flags.to)? };
@@ -140,8 +145,9 @@ pub struct Flags {
     )]
     admin_listen: String,
     /// Where everything is kept: `sled:DIR`, `memory:`, or an etcd, `etcd://H1:2379,H2:2379/ROOT`
-    /// (`etcds:` with TLS), where ROOT is Milvus' meta root, such as `by-dev/meta`. etcd's own limit
-    /// of operations in a transaction is told by `?max-txn-ops=N` where it is not 128. Or
+    /// (`etcds:` with TLS), where ROOT is Milvus' meta root, such as `by-dev/meta`. etcd's own
+    /// limits are told by `?max-txn-ops=N&max-request-bytes=N` where they are not 128 operations in
+    /// a transaction and 1572864 bytes in a request. Or
     /// `follow://HOST:PORT` (`follows:` with TLS), another instance whose changes are followed and
     /// which makes them.
     #[arg(
@@ -326,7 +332,7 @@ impl TryFrom<Flags> for Config {
 
     fn try_from(flags: Flags) -> Result<Self, String> {
         flags.planned.refuse()?;
-        let store = store_url(&flags.store, &flags.reach)?;
+        let store = store_url("--store", &flags.store, &flags.reach)?;
         if flags.strict_revokes && !matches!(store, StoreUrl::Etcd(_)) {
             return Err("--strict-revokes needs --store etcd:// or etcds://".to_owned());
         }
@@ -420,14 +426,14 @@ fn credentials(how: &str) -> Result<Credentials, String> {
     }
 }
 
-fn store_url(url: &str, reach: &store::StoreFlags) -> Result<StoreUrl, String> {
+fn store_url(flag: &str, url: &str, reach: &store::StoreFlags) -> Result<StoreUrl, String> {
     if let Some((scheme @ ("etcd" | "etcds"), rest)) = url.split_once(':') {
-        return etcd::target(rest, scheme == "etcds", reach).map(StoreUrl::Etcd);
+        return etcd::target(flag, rest, scheme == "etcds", reach).map(StoreUrl::Etcd);
     }
     if let Some((scheme @ ("follow" | "follows"), center)) = url.split_once(':') {
-        let authority = authority("--store", &format!("http:{center}"));
+        let authority = authority(flag, &format!("http:{center}"));
         let authority =
-            authority.map_err(|_| format!("--store: `{url}` is not {scheme}://HOST:PORT"))?;
+            authority.map_err(|_| format!("{flag}: `{url}` is not {scheme}://HOST:PORT"))?;
         let tls = reach.tls.files(scheme == "follows")?;
         return Ok(StoreUrl::Follow(follow::Target { authority, tls }));
     }
@@ -436,7 +442,7 @@ fn store_url(url: &str, reach: &store::StoreFlags) -> Result<StoreUrl, String> {
         Some(("sled", folder)) if !folder.is_empty() => Ok(StoreUrl::Sled(folder.into())),
         Some(("memory", "")) => Ok(StoreUrl::Memory),
         _ => Err(format!(
-            "--store: `{url}` is none of sled:DIR, memory:, etcd://HOST:PORT/ROOT, follow://HOST:PORT"
+            "{flag}: `{url}` is none of sled:DIR, memory:, etcd://HOST:PORT/ROOT, follow://HOST:PORT"
         )),
     }
 }

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use milvus_rbac::config::{Cli, Config, Task};
+use milvus_rbac::config::{Cli, Config, Ends, Task};
+use milvus_rbac::telemetry::LogFormat;
 use milvus_rbac::{app, telemetry};
 
 /// Answers are made of many small texts: a fifth less of the processor's time than with glibc's.
@@ -16,7 +17,7 @@ const BAD_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let outcome = match Task::try_from(Cli::parse()) {
         Ok(Task::Serve(config)) => return serve(*config),
-        Ok(Task::Copy(ends)) => app::copy(*ends),
+        Ok(Task::Copy(ends)) => copy(*ends),
         Err(e) => return fail(&e, BAD_USAGE),
     };
     ended(outcome)
@@ -32,6 +33,12 @@ fn serve(config: Config) -> ExitCode {
         Err(e) => Err(e.to_string()),
     };
     ended(outcome)
+}
+
+/// What is passed over in a store is told, as it is by a server.
+fn copy(ends: Ends) -> Result<(), String> {
+    telemetry::start_logs(LogFormat::Text, "warn")?;
+    app::copy(ends)
 }
 
 fn ended(outcome: Result<(), String>) -> ExitCode {

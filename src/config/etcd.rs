@@ -15,12 +15,17 @@ const FEWEST_TXN_OPS: usize = 16;
 /// … and its names and values some room.
 const FEWEST_REQUEST_BYTES: usize = 128 << 10;
 
-/// What `url`, `etcd:` or `etcds:` left out, means.
-pub(super) fn target(url: &str, secure: bool, flags: &StoreFlags) -> Result<Target, String> {
+/// What `url` behind `flag`, `etcd:` or `etcds:` left out, means.
+pub(super) fn target(
+    flag: &str,
+    url: &str,
+    secure: bool,
+    flags: &StoreFlags,
+) -> Result<Target, String> {
     let scheme = if secure { "etcds" } else { "etcd" };
     let wrong = |why: String| {
         format!(
-            "--store: {why}; what is wanted looks like {scheme}://HOST:2379,HOST:2379/by-dev/meta"
+            "{flag}: {why}; what is wanted looks like {scheme}://HOST:2379,HOST:2379/by-dev/meta"
         )
     };
     let rest =
@@ -71,6 +76,6 @@ pub(super) fn target(url: &str, secure: bool, flags: &StoreFlags) -> Result<Targ
     let root = root.to_owned();
     let login_file = flags.store_login_file.clone();
     let target = Target { endpoints, root, max_txn_ops, max_request_bytes, login_file, tls };
-    target.check().map_err(|e| format!("--store {scheme}: {e}"))?;
+    target.check().map_err(|e| format!("{flag} {scheme}: {e}"))?;
     Ok(target)
 }

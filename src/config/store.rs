@@ -44,21 +44,38 @@ impl StoreFlags {
         self.tls.refuse()
     }
 
+    /// For two etcds, of which those that are `secure` have TLS.
+    pub(super) fn refuse_for_two(&self, secure: &[bool; 2]) -> Result<(), String> {
+        let login = self.store_login_file.as_ref().map(|_| "--store-login-file");
+        let tls = || self.tls.given().filter(|_| *secure == [true, true]);
+        match login.or_else(tls) {
+            Some(flag) => Err(format!(
+                "{flag} is for one etcd, and here are two: copy into a folder first, and then from \
+                 there"
+            )),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn login(&self) -> Result<Option<Login>, String> {
         self.store_login_file.as_deref().map(Login::read).transpose()
     }
 }
 
 impl TlsFlags {
-    /// For stores without TLS.
-    pub(super) fn refuse(&self) -> Result<(), String> {
-        let given = [
+    fn given(&self) -> Option<&'static str> {
+        let flags = [
             ("--store-ca", &self.store_ca),
             ("--store-cert", &self.store_cert),
             ("--store-key", &self.store_key),
         ];
-        match given.iter().find(|(_, file)| file.is_some()) {
-            Some((flag, _)) => Err(format!("{flag} needs --store etcds:// or follows://")),
+        flags.iter().find(|(_, file)| file.is_some()).map(|(flag, _)| *flag)
+    }
+
+    /// For stores without TLS.
+    pub(super) fn refuse(&self) -> Result<(), String> {
+        match self.given() {
+            Some(flag) => Err(format!("{flag} needs a store with TLS: etcds:// or follows://")),
             None => Ok(()),
         }
     }

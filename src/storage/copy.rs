@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
+use tracing::warn;
+
 use super::records::everything;
 use super::{Batch, Loaded, News, Revision, Store, StoreError, random_id};
 use crate::model::state::{Change, State};
@@ -76,7 +78,15 @@ pub fn copy(
         return Err("the copy is not the same as the original; to begin anew, run the same again"
             .to_owned());
     }
-    source.close().and_then(|()| target.complete()).map_err(|e| e.to_string())?;
+    target.complete().map_err(|e| {
+        format!(
+            "{all} records were copied and checked, then: {e}; run the same again: it begins anew, \
+             or says that the target is not empty, and then the copy is whole"
+        )
+    })?;
+    if let Err(e) = source.close() {
+        warn!(error = %e, "the copy is whole; its source could not be closed");
+    }
     Ok(Copied { records: all, revision: copied.revision })
 }
 

@@ -57,8 +57,8 @@ pub struct SledStore {
     head: Head,
     /// Set once a sync failed: what can be read may not be on the disk.
     doubtful: bool,
-    /// The mark of a copy that goes into it, held.
-    mark: Option<File>,
+    /// Whether a copy goes into it, whose mark is then ours.
+    filling: bool,
 }
 
 impl fmt::Debug for SledStore {
@@ -74,10 +74,15 @@ impl SledStore {
     /// Another process holds it, it cannot be read or written, or it is not what was committed.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         folder::create(folder)?;
-        if folder.join(folder::COPYING).exists() {
-            return Err(not_whole(folder.display()));
-        }
-        Self::open_files(folder).map_err(|e| located(folder, e))
+        check_whole(folder)?;
+        Self::open_whole(folder).map_err(|e| located(folder, e))
+    }
+
+    /// A copy may have begun while its lock was waited for; none begins while it is held.
+    fn open_whole(folder: &Path) -> Result<Self, StoreError> {
+        let store = Self::open_files(folder)?;
+        check_whole(folder)?;
+        Ok(store)
     }
 
     fn open_files(folder: &Path) -> Result<Self, StoreError> {
@@ -101,8 +106,8 @@ impl SledStore {
             }
         };
         let folder = folder.to_owned();
-        let (doubtful, mark) = (false, None);
-        Ok(Self { folder, id, last, db: Some(db), rouser, data, head, doubtful, mark })
+        let (doubtful, filling) = (false, false);
+        Ok(Self { folder, id, last, db: Some(db), rouser, data, head, doubtful, filling })
     }
 
     /// How long opening and loading a store may take at most: sled has been seen to wait for ever
@@ -124,11 +129,12 @@ impl SledStore {
             folder::doubt(&self.folder).map_err(unavailable)?;
         }
         drop(lock);
-        let mut again = Self::open_files(&self.folder)?;
+        let open = if self.filling { Self::open_files } else { Self::open_whole };
+        let mut again = open(&self.folder)?;
         if again.id != self.id {
             return Err(damaged("another store has been put into its place"));
         }
-        again.mark = self.mark.take();
+        again.filling = self.filling;
         *self = again;
         info!(folder = %self.folder.display(), "the store was opened again after a failed write");
         Ok(())
@@ -161,6 +167,13 @@ impl SledStore {
         let db = self.db.take();
         let _ = guarded(|| drop(db));
         Err(StoreError::Unknown(failure))
+    }
+
+    /// Leaves nothing to the system's memory.
+    fn settle(&self) -> Result<(), StoreError> {
+        let db = self.db()?;
+        guarded(|| self.rouser.flush(db))?.map_err(|e| unavailable(&e))?;
+        self.data.sync_all().and_then(|()| self.head.sync()).map_err(unavailable)
     }
 
     fn read(&self) -> Result<Loaded, StoreError> {
@@ -264,10 +277,13 @@ impl Store for SledStore {
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
-        let db = self.db()?;
-        guarded(|| self.rouser.flush(db))?.map_err(|e| unavailable(&e))?;
-        self.data.sync_all().and_then(|()| self.head.sync()).map_err(unavailable)
+        self.settle()
     }
+}
+
+fn check_whole(folder: &Path) -> Result<(), StoreError> {
+    let is_marked = folder::is_marked(folder).map_err(|e| located(folder, unavailable(e)))?;
+    if is_marked { Err(not_whole(folder.display())) } else { Ok(()) }
 }
 
 fn open_sled(folder: &Path) -> Result<(Rouser, Arc<sled::Db>), StoreError> {

@@ -32,6 +32,18 @@ pub(crate) fn brief(snapshot: &Snapshot) -> String {
     format!("revision {}, state {:016x}", snapshot.revision, hasher.finish())
 }
 
+/// The line of a sound store that has reached the revision of `line`, which is none of an empty one.
+fn sound(line: &str, place: &Path) -> String {
+    let revision = line.split("revision ").nth(1).unwrap().split(',').next().unwrap();
+    let revision = revision.parse().unwrap();
+    assert!(revision > 0, "{line}");
+    let folder = place.join(format!("sound{revision}"));
+    if !folder.exists() {
+        make(&folder, 0..revision);
+    }
+    format!("opened: {}", describe(&folder).unwrap())
+}
+
 /// What an opened store holds, in one line.
 fn describe(folder: &Path) -> Result<String, StoreError> {
     let store = SledStore::open(folder)?;
@@ -335,6 +347,35 @@ fn a_store_that_is_back_at_its_beginning_is_not_gone_on_with() {
     refused(&older, "`head` is empty, and there is nothing to go on with: move the folder away");
 }
 
+/// Nothing is copied into what is left of a store, and nothing of that goes.
+#[test]
+fn what_is_left_of_a_store_is_no_target() {
+    let place = TempDir::new().unwrap();
+    let (whole, folder) = (place.path().join("whole"), place.path().join("left"));
+    make(&whole, 0..40);
+    make(&whole, 40..50);
+    for lost in ["db", "snap.", "head"] {
+        copy(&whole, &folder);
+        let file = files(&folder).into_iter().find(|file| file.to_str().unwrap().contains(lost));
+        let file = file.unwrap();
+        let bytes = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        for _ in 0..2 {
+            let refused = SledStore::open_target(&folder).map(drop);
+            let told = format!("{refused:?}");
+            assert!(
+                matches!(refused, Err(StoreError::Damaged(_) | StoreError::Unfit(_))),
+                "{told}"
+            );
+            assert!(!folder.join("copying").exists(), "{lost}");
+        }
+        fs::write(&file, bytes).unwrap();
+        let outcome = in_a_child(&folder);
+        assert!(outcome.starts_with("opened: revision 50, "), "{lost}: {outcome}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
 /// What sled leaves of starts that never came to a first commit is no store that was lost.
 #[test]
 fn starts_that_were_broken_off_are_no_damage() {
@@ -377,6 +418,7 @@ fn what_came_before_a_flipped_byte_can_be_read_as_it_is_told() {
     // Opened twice, so that there is a snapshot; and not so large that sled has used a part again.
     make(&whole, 0..250);
     make(&whole, 250..300);
+    let held = format!("opened: {}", describe(&whole).unwrap());
     let used = fs::read(whole.join("db")).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
     let mut told = 0;
     for part in 1..PARTS {
@@ -394,6 +436,10 @@ fn what_came_before_a_flipped_byte_can_be_read_as_it_is_told() {
             fs::write(folder.join("head"), "").unwrap();
             let outcome = in_a_child(&folder);
             assert!(outcome.starts_with("opened: revision "), "{part}: {outcome}");
+            assert_eq!(outcome, sound(&outcome, place.path()), "{part}");
+        } else {
+            let refused = outcome.starts_with("refused: ") && outcome.contains("restore a backup");
+            assert!(outcome == held || refused, "{part}: {outcome}");
         }
         fs::remove_dir_all(&folder).unwrap();
     }

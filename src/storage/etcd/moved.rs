@@ -4,7 +4,8 @@ use tracing::info;
 
 use super::client::Failure;
 use super::layout::{COPYING, HEAD, Head, RECORDS, Write};
-use super::proto::TxnRequest;
+use super::proto::compare::{CompareResult, CompareTarget, TargetUnion};
+use super::proto::{Compare, TxnRequest};
 use super::{EtcdStore, Target};
 use crate::model::state::State;
 use crate::storage::copy::{self, check_empty, nothing_at};
@@ -37,7 +38,15 @@ impl EtcdStore {
         let head = Head { store_id: random_id()?, revision: 0, batch: None, strict: 0 };
         let put = |key: &str, value| Write::Put { key: key.to_owned(), value };
         let mut writes = vec![put(HEAD, head.encode()), put(COPYING, Vec::new())];
+        let mut compare = vec![store.place.head_is(copy.head.clone())];
         if copy.is_marked {
+            // A copy that comes to its end meanwhile changes nothing else.
+            compare.push(Compare {
+                result: CompareResult::Greater.into(),
+                target: CompareTarget::Create.into(),
+                key: store.place.key(COPYING),
+                target_union: Some(TargetUnion::CreateRevision(0)),
+            });
             info!(target = %store.target, "what a copy that was broken off has left is removed");
             let delete = |prefix: &str| Write::DeletePrefix { prefix: prefix.to_owned() };
             writes.extend(RECORDS.map(delete));
@@ -45,7 +54,7 @@ impl EtcdStore {
             check_empty(&copy.loaded()?)?;
         }
         let begin = TxnRequest {
-            compare: vec![store.place.head_is(copy.head)],
+            compare,
             success: writes.into_iter().map(|write| store.place.op(write)).collect(),
             failure: Vec::new(),
         };
@@ -72,8 +81,8 @@ impl copy::Target for EtcdStore {
         match done.map_err(Failure::of_writing) {
             Ok(done) if done.succeeded => {}
             Ok(_) => return Err(StoreError::Conflict),
-            // Its answer got lost.
-            Err(StoreError::Unknown(_)) if !self.read()?.is_marked => {}
+            // Its answer got lost. What is still on its way may be done later.
+            Err(StoreError::Unknown(_)) if self.read().is_ok_and(|copy| !copy.is_marked) => {}
             Err(e) => return Err(e),
         }
         self.close()

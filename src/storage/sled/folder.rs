@@ -15,14 +15,14 @@ use super::super::StoreError;
 /// files of their own, which sled never syncs. The codec refuses them.
 pub(super) const DATA: &str = "db";
 
-/// What a store keeps in its folder, sled's snapshots apart.
-const OF_STORE: [&str; 6] = [DATA, "db.new", "conf", "head", "head.new", DOUBT];
+/// What a store keeps in its folder, its data file and sled's snapshots apart.
+const OF_STORE: [&str; 5] = ["db.new", "conf", "head", "head.new", DOUBT];
 
 /// There as long as the data file is in doubt.
 const DOUBT: &str = "doubt";
 
 /// There as long as a copy that goes into the folder is not whole.
-pub(super) const COPYING: &str = "copying";
+const COPYING: &str = "copying";
 
 /// How long sled's own threads may hold the lock of the data file after its store was closed.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
@@ -55,8 +55,30 @@ pub(super) fn create(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes what there is of a store, and leaves the mark of a copy.
+pub(super) fn is_marked(folder: &Path) -> io::Result<bool> {
+    folder.join(COPYING).try_exists()
+}
+
+/// Marks the folder for good, if it is not marked already.
+pub(super) fn mark(folder: &Path) -> io::Result<()> {
+    File::create(folder.join(COPYING))?;
+    File::open(folder)?.sync_all()
+}
+
+/// Takes the mark away; for good only once the folder was synced.
+pub(super) fn unmark(folder: &Path) -> io::Result<()> {
+    fs::remove_file(folder.join(COPYING))
+}
+
+/// Removes what a copy that was broken off has left. The mark stays, and so does the data file,
+/// empty: whoever waits for its lock waits for the same file as everybody.
 pub(super) fn clear(folder: &Path) -> io::Result<()> {
+    let data = File::options().write(true).create(true).truncate(false).open(folder.join(DATA))?;
+    let lock = lock(folder)?;
+    // That copy may have come to its end meanwhile.
+    if !is_marked(folder)? {
+        return Ok(());
+    }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -67,13 +89,11 @@ pub(super) fn clear(folder: &Path) -> io::Result<()> {
             fs::remove_file(entry.path())?;
         }
     }
-    File::open(folder)?.sync_all()
-}
-
-/// Removes a file for good.
-pub(super) fn remove(folder: &Path, file: &str) -> io::Result<()> {
-    fs::remove_file(folder.join(file))?;
-    File::open(folder)?.sync_all()
+    data.set_len(0)?;
+    data.sync_all()?;
+    File::open(folder)?.sync_all()?;
+    drop(lock);
+    Ok(())
 }
 
 /// Makes a folder ready to be opened. Removes what sled would take for damage: unfinished

@@ -1,13 +1,18 @@
 //! Stores that are read to be copied, and those that a copy goes into.
+//!
+//! The lock of the data file guards the mark as well.
+//!
+//! INVARIANT: whoever marks a folder, takes its mark away or removes what is in it holds that lock,
+//! and whoever serves from it has seen no mark since the lock is his. Defended by
+//! `tests/it/etcd/broken_off.rs`.
 
 use std::fs::File;
-use std::io;
 use std::path::Path;
 
-use super::folder::{self, COPYING, DATA};
-use super::{SledStore, in_use, located, lock_error, unavailable};
+use super::folder::{self, DATA};
+use super::{SledStore, guarded, located, lock_error, unavailable};
+use crate::storage::StoreError;
 use crate::storage::copy::{self, check_empty, nothing_at};
-use crate::storage::{Store as _, StoreError};
 
 impl SledStore {
     /// The store in `folder`, which must be there.
@@ -27,39 +32,27 @@ impl SledStore {
     /// There are records that no broken copy has left, or what [`Self::open`] tells.
     pub fn open_target(folder: &Path) -> Result<Self, StoreError> {
         folder::create(folder)?;
-        let mark = mark(folder).map_err(|e| located(folder, e))?;
-        let mut store = Self::open_files(folder).map_err(|e| located(folder, e))?;
-        store.mark = Some(mark);
+        Self::begin(folder).map_err(|e| located(folder, e))
+    }
+
+    fn begin(folder: &Path) -> Result<Self, StoreError> {
+        if folder::is_marked(folder).map_err(unavailable)? {
+            folder::clear(folder).map_err(lock_error)?;
+        }
+        let mut store = Self::open_files(folder)?;
+        check_empty(&guarded(|| store.read()).flatten()?)?;
+        folder::mark(folder).map_err(unavailable)?;
+        store.filling = true;
         Ok(store)
     }
 }
 
-/// The mark, held, in a folder where nothing is stored.
-fn mark(folder: &Path) -> Result<File, StoreError> {
-    let file = folder.join(COPYING);
-    if file.exists() {
-        let mark = File::open(file).map_err(unavailable)?;
-        mark.try_lock().map_err(|e| lock_error(e.into()))?;
-        folder::clear(folder).map_err(unavailable)?;
-        return Ok(mark);
-    }
-    if folder.join(DATA).exists() {
-        check_empty(&SledStore::open(folder)?.load()?)?;
-    }
-    let mark = File::create_new(file).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists => in_use(),
-        _ => unavailable(e),
-    })?;
-    mark.try_lock().map_err(|e| lock_error(e.into()))?;
-    // Before anything is stored.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(unavailable)?;
-    Ok(mark)
-}
-
 impl copy::Target for SledStore {
     fn complete(self: Box<Self>) -> Result<(), StoreError> {
-        let folder = self.folder.clone();
-        self.close()?;
-        folder::remove(&folder, COPYING).map_err(|e| located(&folder, unavailable(e)))
+        let folder = &self.folder;
+        self.settle()?;
+        folder::unmark(folder).map_err(|e| located(folder, unavailable(e)))?;
+        let unknown = |e| StoreError::Unknown(format!("{}: {e}", folder.display()));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(unknown)
     }
 }

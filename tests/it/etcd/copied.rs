@@ -100,4 +100,40 @@ async fn a_store_moves_to_etcd_and_back() {
         let (moved, told) = copy(from, to);
         assert!(!moved && told.contains(text), "{told}");
     }
+
+    // What is not copied is told.
+    etcd.put("odd/meta/root-coord/credential/roles/r", "");
+    etcd.put("odd/meta/root-coord/credential/roles/r/s", "");
+    let odd = format!("etcd://{}/odd/meta", etcd.address());
+    let (moved, told) = copy(&odd, &sled_url(&folders.path().join("even")));
+    assert!(moved && told.contains("1 records copied"), "{told}");
+    assert!(
+        told.contains("a malformed key is passed over") && told.contains("roles/r/s"),
+        "{told}"
+    );
+}
+
+/// What is meant for one etcd is not shown to another.
+#[test]
+fn two_etcds_do_not_share_a_login() {
+    let here = "etcds://127.0.0.1:1/a";
+    for (from, to, flags, text) in [
+        (
+            "etcd://h:1/a",
+            "etcd://g:1/a",
+            &["--store-login-file", "x"][..],
+            "--store-login-file is for",
+        ),
+        (here, "etcd://g:1/a", &["--store-login-file", "x"], "--store-login-file is for one etcd"),
+        (here, "etcds://g:1/a", &["--store-cert", "x"], "--store-cert is for one etcd"),
+        (here, "etcds://g:1/a", &["--store-ca", "x"], "--store-ca is for one etcd"),
+        (here, "etcd://g:1/a", &["--store-cert", "x"], "--store-cert needs --store-key"),
+        ("etcd://h:1/a", here, &["--store-key", "x"], "--store-key needs --store-cert"),
+        ("etcd://h:1/a", "sled:x", &["--store-ca", "x"], "--store-ca needs a store with TLS"),
+    ] {
+        let told = copying(from, to).args(flags).output().unwrap();
+        assert_eq!(told.status.code(), Some(2), "{from} {to} {flags:?}");
+        let told = String::from_utf8(told.stderr).unwrap();
+        assert!(told.contains(text), "{from} {to} {flags:?}: {told}");
+    }
 }

@@ -279,7 +279,7 @@ fn nonsense_is_refused_at_the_start() {
         ("etcd://h:1/root?x=1", &[], "`x=1` is not ?max-txn-ops=N"),
         ("etcd://h:1/root?max-txn-ops=16&x", &[], "`x` is not ?max-txn-ops=N"),
         ("etcd://h:1/root?max-request-bytes=1", &[], "nor ?max-request-bytes=N"),
-        ("etcd://h:1/root", &["--store-ca", "x"], "--store-ca needs --store etcds://"),
+        ("etcd://h:1/root", &["--store-ca", "x"], "--store-ca needs a store with TLS"),
         ("etcd://h:1/root", &["--store-login-file", "/nowhere"], "/nowhere"),
         ("etcds://h:1/root", &["--store-ca", "Cargo.toml"], "holds no certificate"),
         ("etcds://h:1/root", &["--store-cert", "x"], "--store-cert needs --store-key"),
