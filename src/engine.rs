@@ -8,7 +8,6 @@ mod writer;
 pub use history::{Beginning, Commit, Everything, Follower, Forgotten};
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -312,16 +311,17 @@ impl Engine {
         until: tokio::time::Instant,
     ) -> Result<(), Error> {
         let mut in_force = self.published.in_force.subscribe();
-        let mut reached = pin!(in_force.wait_for(|reached| *reached >= revision));
-        let in_time = match tokio::time::timeout(EVERYWHERE, &mut reached).await {
+        let mut reached = async || in_force.wait_for(|r| *r >= revision).await.map(drop);
+        let soon = tokio::time::Instant::now() + EVERYWHERE;
+        let in_time = match tokio::time::timeout_at(soon.min(until), reached()).await {
             Ok(told) => Ok(told),
             Err(_) => {
                 warn!(revision, "a change waits for an instance that has not told that it has it");
-                tokio::time::timeout_at(until, reached).await
+                tokio::time::timeout_at(until, reached()).await
             }
         };
         match in_time {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(())) => Ok(()),
             _ => Err(Error::new(
                 ErrorKind::Unavailable,
                 "the change is stored and in force here, but it is not known yet whether it is in \
