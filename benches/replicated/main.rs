@@ -50,7 +50,7 @@ const GRANTS: usize = 20_000;
 const ROLES: usize = 100;
 /// Grants whose way to the other instance is timed.
 const TIMED: usize = 300;
-/// What somebody meets who may describe collections, which nobody answers here.
+/// What somebody meets who may query collections, which nobody answers here.
 const ALLOWED: &str = "12";
 
 fn main() {
@@ -129,16 +129,15 @@ async fn delays(one: SocketAddr, other: SocketAddr) -> Vec<Duration> {
     let mut delays = Vec::new();
     for number in 0..TIMED {
         let collection = format!("timed_{}", number / 2);
-        let request =
-            DescribeCollectionRequest { collection_name: collection.clone(), ..Default::default() };
-        let ask = Call::new("DescribeCollection", "reader:password", &request, 0);
+        let request = QueryRequest { collection_name: collection.clone(), ..Default::default() };
+        let ask = Call::new("Query", "reader:password", &request, 0);
         let wanted = number % 2 == 0;
         let operation = i32::from(!wanted);
-        let change = operate("role_0", "DescribeCollection", collection, operation);
+        let change = operate("role_0", "Query", collection, operation);
         change.make(&here).await;
         let acknowledged = Instant::now();
         while (ask.send(&there).await.1 == ALLOWED) != wanted {
-            assert!(acknowledged.elapsed() < Duration::from_secs(10));
+            assert!(acknowledged.elapsed() < Duration::from_secs(10), "it is never in force");
         }
         delays.push(acknowledged.elapsed());
     }
