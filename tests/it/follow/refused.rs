@@ -21,7 +21,7 @@ async fn a_wrong_login_and_a_missing_privilege_are_told() {
     fails(&mut following(&free_address(), &wrong), 1, "does not answer: ");
     fails(&mut following(&free_address(), &wrong), 1, "its data port be HOST:PORT of --store");
     fails(&mut following("somewhere", &wrong), 2, "follow://HOST:PORT");
-    fails(command("follow://h:1").args(["--store-ca", "x"]), 2, "--store etcds:// or follows://");
+    fails(command("follow://h:1").args(["--store-ca", "x"]), 2, "etcds:// or follows://");
     fails(command("follows://h:1").args(["--store-ca", "Cargo.toml"]), 2, "holds no certificate");
     fails(command("follows://h:1").args(["--store-cert", "x"]), 2, "needs --store-key");
     fails(
