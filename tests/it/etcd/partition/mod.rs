@@ -377,9 +377,10 @@ fn hold(name: &str, promised: Sharing) {
     let held = child.stdin.take();
     let output = child.wait_with_output().unwrap();
     drop(held);
-    println!("{}", String::from_utf8_lossy(&output.stdout));
+    let told = String::from_utf8_lossy(&output.stdout);
+    println!("{told}");
     eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}", output.status);
+    assert!(output.status.success() && told.contains("1 passed"), "{}", output.status);
 }
 
 #[test]
