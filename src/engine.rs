@@ -229,18 +229,17 @@ impl Engine {
         // Before the state is taken, which is then at least as new.
         let confirmed = self.published.confirmed.load_full();
         let snapshot = self.snapshot();
+        let allowed = self.published.sharing.max_staleness;
         match confirmed.map(|at| at.elapsed()) {
-            Some(staleness) if staleness > self.published.sharing.max_staleness => {
-                Err(Error::verbatim(
-                    ErrorKind::Unavailable,
-                    format!(
-                        "nothing is decided here for now: what others have changed has not been heard \
+            Some(staleness) if staleness > allowed => Err(Error::verbatim(
+                ErrorKind::Unavailable,
+                format!(
+                    "nothing is decided here for now: what others have changed has not been heard \
                      of for {} s, and --max-staleness allows {} s",
-                        staleness.as_secs(),
-                        self.published.sharing.max_staleness.as_secs()
-                    ),
-                ))
-            }
+                    staleness.as_secs(),
+                    allowed.as_secs()
+                ),
+            )),
             _ => Ok(snapshot),
         }
     }
@@ -301,7 +300,7 @@ impl Engine {
     }
 
     /// INVARIANT: with strict revokes, what takes something away is acknowledged only when nobody
-    /// decides any more on a state that has it still. Defended by `tests/it/engine/followed.rs` and
+    /// decides any more on a state that has it still. Defended by `tests/it/engine/strict.rs` and
     /// `tests/it/etcd/strict.rs`.
     ///
     /// The caller waits and not the writer, which keeps nothing of it.

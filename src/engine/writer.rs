@@ -77,9 +77,8 @@ struct Group {
     state: State,
     revision: Revision,
     changes: Vec<Change>,
-    /// Whether what takes something away is to be in force everywhere.
-    strict_revokes: bool,
-    /// Whether there is such a command among them.
+    planning: Planning,
+    /// Whether a command among them is to be in force everywhere.
     strict: bool,
     planned: Vec<Planned>,
 }
@@ -347,7 +346,7 @@ impl Group {
             state: head.state.clone(),
             revision: head.revision,
             changes: Vec::new(),
-            strict_revokes: planning.strict_revokes,
+            planning,
             strict: false,
             planned: Vec::new(),
         };
@@ -363,14 +362,14 @@ impl Group {
     fn add(&mut self, command: &Command, rules: &Rules, names: &mut Names) -> Answer {
         let mut changes = command.plan(&self.state, rules)?;
         // What is gone here already need not be so elsewhere: a commit that changes nothing tells.
-        let mut strict = self.strict_revokes && command.takes_away();
+        let mut strict = self.planning.strict_revokes && command.takes_away();
         if changes.is_empty() && !strict {
             return Ok(Done { revision: self.revision, strict });
         }
         let mut next = self.state.clone();
         for change in &mut changes {
             names.share_in(change);
-            strict |= self.strict_revokes && next.loses_by(change);
+            strict |= self.planning.strict_revokes && next.loses_by(change);
             next.apply(change).map_err(|e| {
                 error!(error = %e, "a command led to changes that do not fit the state");
                 not_stored(&StoreError::Unavailable(String::new()))

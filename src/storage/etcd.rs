@@ -20,13 +20,11 @@ use prost::Message as _;
 use tokio::runtime::Runtime;
 use tracing::info;
 
-use self::client::{Client, Connection, Failure};
+use self::client::{Client, Connection, Failure, look, record};
 use self::copy::{Copy, Place, Shared};
 use self::instance::Instance;
 use self::layout::{HEAD, Head, Write};
 use self::proto::TxnRequest;
-use self::proto::request_op::Request as Op;
-use self::proto::response_op::Response as Done;
 pub use self::target::Target;
 use self::watch::{Tell, Watch};
 use super::copy::not_whole;
@@ -153,9 +151,8 @@ impl EtcdStore {
         let success: Vec<_> =
             writes.into_iter().chain([put]).map(|write| self.place.op(write)).collect();
         let operations = success.len();
-        let look = proto::RequestOp { request: Some(Op::RequestRange(self.place.head())) };
         let compare = vec![self.place.head_is(copy.head.clone())];
-        let transaction = TxnRequest { compare, success, failure: vec![look] };
+        let transaction = TxnRequest { compare, success, failure: vec![look(self.place.head())] };
         self.target.check_size(operations, transaction.encoded_len())?;
         Ok((transaction, head))
     }
@@ -186,10 +183,7 @@ impl Store for EtcdStore {
             return Ok(());
         }
         // It may be there already, where a connection sent it twice.
-        let found = done.responses.into_iter().find_map(|done| match done.response {
-            Some(Done::ResponseRange(found)) => found.kvs.into_iter().next(),
-            _ => None,
-        });
+        let found = done.responses.into_iter().find_map(record);
         let is_ours = found.is_some_and(|found| found.value == head);
         if is_ours { Ok(()) } else { Err(StoreError::Conflict) }
     }

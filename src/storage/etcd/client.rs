@@ -18,9 +18,10 @@ use super::proto::auth_client::AuthClient;
 use super::proto::kv_client::KvClient;
 use super::proto::lease_client::LeaseClient;
 use super::proto::request_op::Request as Op;
+use super::proto::response_op::Response as Done;
 use super::proto::{
-    AuthenticateRequest, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseRevokeRequest, PutRequest,
-    RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse,
+    AuthenticateRequest, KeyValue, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseRevokeRequest,
+    PutRequest, RangeRequest, RangeResponse, RequestOp, ResponseOp, TxnRequest, TxnResponse,
 };
 use super::target::Target;
 use crate::storage::StoreError;
@@ -174,8 +175,7 @@ impl Connection {
 
     /// What there is under each of them, at one moment.
     pub(super) async fn ranges(&self, requests: [RangeRequest; 2]) -> Result<TxnResponse, Failure> {
-        let range = |request| RequestOp { request: Some(Op::RequestRange(request)) };
-        let success = requests.map(range).into();
+        let success = requests.map(look).into();
         self.txn(TxnRequest { success, ..TxnRequest::default() }).await
     }
 
@@ -218,6 +218,19 @@ impl Connection {
             Ok(Err(status)) => Err(Failure::of(&self.endpoint, &status)),
             Err(_) => Err(silent(&self.endpoint, CALL)),
         }
+    }
+}
+
+/// Looks at records, as a step of a transaction.
+pub(super) fn look(request: RangeRequest) -> RequestOp {
+    RequestOp { request: Some(Op::RequestRange(request)) }
+}
+
+/// The record that such a step found; the first of several.
+pub(super) fn record(found: ResponseOp) -> Option<KeyValue> {
+    match found.response {
+        Some(Done::ResponseRange(found)) => found.kvs.into_iter().next(),
+        _ => None,
     }
 }
 

@@ -67,6 +67,16 @@ impl Place {
         RequestOp { request: Some(op) }
     }
 
+    /// That there is a record at this key.
+    pub(super) fn is_there(&self, key: &str) -> Compare {
+        Compare {
+            result: CompareResult::Greater.into(),
+            target: CompareTarget::Create.into(),
+            key: self.key(key),
+            target_union: Some(TargetUnion::CreateRevision(0)),
+        }
+    }
+
     /// That the record of the last commit is this one; that there is none.
     pub(super) fn head_is(&self, value: Option<Vec<u8>>) -> Compare {
         let (target, union) = match value {

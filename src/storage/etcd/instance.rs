@@ -3,14 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::client::{Client, Connection, Failure};
+use super::client::{Client, Connection, Failure, record};
 use super::copy::Place;
 use super::layout::{INSTANCES, encode_instance};
-use super::proto::response_op::Response as Done;
 use super::proto::{KeyValue, PutRequest, RangeRequest};
 use crate::storage::{Revision, StoreError, random_id};
 
@@ -102,10 +101,7 @@ impl Instance {
         let at = Instant::now().min(latest);
         let own = RangeRequest { key: self.key.clone(), ..RangeRequest::default() };
         let answer = connection.ranges([key, own]).await?;
-        let mut found = answer.responses.into_iter().map(|done| match done.response {
-            Some(Done::ResponseRange(found)) => found.kvs.into_iter().next(),
-            _ => None,
-        });
+        let mut found = answer.responses.into_iter().map(record);
         let (asked, own) = (found.next().flatten(), found.next().flatten());
         let mut lease = self.lease.lock().await;
         if let Lease::Held(id) = *lease
@@ -124,7 +120,7 @@ impl Instance {
         connection: &Connection,
         revision: Revision,
     ) -> Result<Revision, Failure> {
-        let lease: MutexGuard<'_, Lease> = self.lease.lock().await;
+        let lease = self.lease.lock().await;
         // With a new lease it is told anyway.
         if let Lease::Held(id) = *lease {
             self.put(connection, id, revision).await?;

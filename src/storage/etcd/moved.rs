@@ -4,8 +4,7 @@ use tracing::info;
 
 use super::client::Failure;
 use super::layout::{COPYING, HEAD, Head, RECORDS, Write};
-use super::proto::compare::{CompareResult, CompareTarget, TargetUnion};
-use super::proto::{Compare, TxnRequest};
+use super::proto::TxnRequest;
 use super::{EtcdStore, Target};
 use crate::model::state::State;
 use crate::storage::copy::{self, check_empty, nothing_at};
@@ -41,12 +40,7 @@ impl EtcdStore {
         let mut compare = vec![store.place.head_is(copy.head.clone())];
         if copy.is_marked {
             // A copy that comes to its end meanwhile changes nothing else.
-            compare.push(Compare {
-                result: CompareResult::Greater.into(),
-                target: CompareTarget::Create.into(),
-                key: store.place.key(COPYING),
-                target_union: Some(TargetUnion::CreateRevision(0)),
-            });
+            compare.push(store.place.is_there(COPYING));
             info!(target = %store.target, "what a copy that was broken off has left is removed");
             let delete = |prefix: &str| Write::DeletePrefix { prefix: prefix.to_owned() };
             writes.extend(RECORDS.map(delete));

@@ -94,14 +94,30 @@ fn hand_over(certificates: &Certificates, files: &Path) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn everything_goes_over_tls_and_its_files_may_be_replaced() {
+/// A centre behind a terminator with our certificates, what its followers are given in a folder, and
+/// the certificates of others.
+struct Scene {
+    folder: TempDir,
+    ours: Certificates,
+    others: Certificates,
+    center: Server,
+    terminator: Terminator,
+    login: PathBuf,
+}
+
+async fn scene() -> Scene {
     let folder = TempDir::new().unwrap();
     let (ours, others) = (Certificates::new(), Certificates::new());
     hand_over(&ours, folder.path());
     let center = Server::start(&FLAGS);
     let terminator = Terminator::before(&center.address, &ours).await;
     let login = login_file(folder.path(), "root:Milvus");
+    Scene { folder, ours, others, center, terminator, login }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_goes_over_tls_and_its_files_may_be_replaced() {
+    let Scene { folder, others, center, terminator, login, .. } = scene().await;
     let mut start = securely(&terminator.address, &login, folder.path());
     start.arg("--store-ca").arg(folder.path().join("ca.pem"));
     let follower = Server::run(&mut start);
@@ -120,12 +136,7 @@ async fn everything_goes_over_tls_and_its_files_may_be_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_are_not_followed_and_may_not_follow() {
-    let folder = TempDir::new().unwrap();
-    let (ours, others) = (Certificates::new(), Certificates::new());
-    hand_over(&ours, folder.path());
-    let center = Server::start(&FLAGS);
-    let terminator = Terminator::before(&center.address, &ours).await;
-    let login = login_file(folder.path(), "root:Milvus");
+    let Scene { folder, ours, others, center, terminator, login } = scene().await;
     let start = || securely(&terminator.address, &login, folder.path());
     // Without --store-ca it is the system that says who is trusted.
     fails(&mut start(), 1, "invalid peer certificate");
