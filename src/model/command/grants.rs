@@ -8,7 +8,7 @@ use crate::model::privilege::{
 use crate::model::state::{Change, DEFAULT_DATABASE, Grant, Name, Role, State};
 
 /// What else Milvus grants and revokes with a privilege.
-fn related(privilege: &str) -> &'static [&'static str] {
+pub(super) fn related(privilege: &str) -> &'static [&'static str] {
     match privilege {
         "Load" => &["GetLoadState", "GetLoadingProgress"],
         "Flush" => &["GetFlushState"],
@@ -142,14 +142,22 @@ fn check_v2_privilege(
         (None, Some(group)) => group.privileges.iter().next().map(|member| level_of(member)),
         (None, None) => None,
     };
-    let Some(level) = level else {
-        return Ok(());
-    };
     let collection = match &request.target {
         Target::V2 { collection } => collection.as_str(),
         Target::V1 { object, .. } => object.as_str(),
     };
-    let every_database = request.database == ANY;
+    level.map_or(Ok(()), |level| check_level(level, name, &request.database, collection))
+}
+
+/// Whether what has that level, if groups that mix them have any, can be held there. Milvus asks
+/// so for groups alone.
+pub(super) fn check_level(
+    level: Option<Level>,
+    name: &str,
+    database: &str,
+    collection: &str,
+) -> Result<(), Error> {
+    let every_database = database == ANY;
     let every_collection = collection == ANY || collection.is_empty();
     match level {
         Some(Level::Cluster) if !(every_database && every_collection) => {
