@@ -13,6 +13,7 @@ use axum::http::Uri;
 use axum::http::uri::Authority;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli;
 use crate::engine::Sharing;
 use crate::gate::{Credentials, Options};
 use crate::model::builtin::BuiltInGroups;
@@ -40,6 +41,8 @@ enum Command {
     /// What concerns a store while no server uses it.
     #[command(subcommand)]
     Store(StoreCommand),
+    #[command(flatten)]
+    Client(cli::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +70,8 @@ pub enum Task {
     Serve(Box<Config>),
     /// Copy one store into another.
     Copy(Box<Ends>),
+    /// Ask a server.
+    Client(Box<cli::Command>),
 }
 
 /// Where records come from, and where they go.
@@ -84,6 +89,7 @@ impl TryFrom<Cli> for Task {
     fn try_from(cli: Cli) -> Result<Self, String> {
         match cli.command {
             Some(Command::Store(StoreCommand::Copy(copy))) => copy.try_into(),
+            Some(Command::Client(command)) => Ok(Self::Client(Box::new(command))),
             Some(Command::Serve(flags)) => Ok(Self::Serve(Box::new((*flags).try_into()?))),
             None => Ok(Self::Serve(Box::new(cli.flags.try_into()?))),
         }

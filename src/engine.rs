@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::authz::Policy;
 use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
+use crate::model::origin::Origin;
 use crate::model::state::State;
 use crate::storage::{Revision, Store, StoreError};
 use history::History;
@@ -60,6 +61,23 @@ pub struct Snapshot {
     pub state: State,
     /// The state's grants, compiled.
     pub policy: Policy,
+}
+
+/// A command, and what comes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// What is to be done.
+    pub command: Command,
+    /// Who asks for it.
+    pub origin: Origin,
+    /// Where given, it is refused unless the state is at this revision.
+    pub only_at: Option<Revision>,
+}
+
+impl From<Command> for Order {
+    fn from(command: Command) -> Self {
+        Self { command, origin: Origin::default(), only_at: None }
+    }
 }
 
 /// Why a revision is not waited for any longer.
@@ -277,9 +295,9 @@ impl Engine {
     /// # Errors
     /// A rule refuses it, or it could not be stored. Nothing changed then, unless the text says
     /// that it is not known yet, or that it is stored and not known to be in force everywhere.
-    pub async fn execute(&self, command: Command) -> Result<Revision, Error> {
+    pub async fn execute(&self, order: impl Into<Order>) -> Result<Revision, Error> {
         let (reply, answer) = oneshot::channel();
-        let request = Message::Request(Box::new(Request { command, reply }));
+        let request = Message::Request(Box::new(Request { order: order.into(), reply }));
         self.queue.try_send(request).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
             mpsc::error::TrySendError::Closed(_) => stopped(),

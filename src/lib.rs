@@ -5,6 +5,7 @@
 //! | room | what happens there |
 //! |---|---|
 //! | [`config`] | the command line, checked |
+//! | [`cli`] | the commands that ask a server, over the wire like all other clients |
 //! | [`app`] | puts everything together, and takes it apart in order |
 //! | [`listener`], [`admin`] | ports |
 //! | [`gate`] | every call is identified and decided before anything else sees it |
@@ -56,6 +57,7 @@
 pub mod admin;
 pub mod app;
 pub mod authz;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod engine;

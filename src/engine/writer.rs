@@ -14,9 +14,9 @@ use tracing::{error, info, warn};
 
 use self::followed::Followed;
 use super::keeper::Kept;
-use super::{Health, Published, Snapshot};
+use super::{Health, Order, Published, Snapshot};
 use crate::authz::Policy;
-use crate::model::command::{Command, Rules};
+use crate::model::command::Rules;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::names::Names;
 use crate::model::state::{Change, State};
@@ -52,7 +52,7 @@ pub(super) enum Message {
 }
 
 pub(super) struct Request {
-    pub(super) command: Command,
+    pub(super) order: Order,
     pub(super) reply: oneshot::Sender<Answer>,
 }
 
@@ -234,12 +234,12 @@ impl Writer {
                 Ok(head) => head,
                 Err(e) => return answer_all(&mut queued, &not_stored(&e)),
             };
-            let commands = queued.iter().take(self.group).map(|request| &request.command);
+            let orders = queued.iter().take(self.group).map(|request| &request.order);
             let planning = Planning {
                 alone: !self.followed.is_on(),
                 strict_revokes: self.followed.is_on() && self.published.sharing.strict_revokes,
             };
-            let mut group = Group::plan(&head, commands, &self.rules, &mut self.names, planning);
+            let mut group = Group::plan(&head, orders, &self.rules, &mut self.names, planning);
             let failure = match self.commit(&head, &mut group) {
                 Ok(()) => {
                     self.group = self.group.saturating_mul(2).min(GROUP);
@@ -337,7 +337,7 @@ impl Group {
     /// Plans each command against the state that the ones before it lead to.
     fn plan<'c>(
         head: &Snapshot,
-        commands: impl Iterator<Item = &'c Command>,
+        orders: impl Iterator<Item = &'c Order>,
         rules: &Rules,
         names: &mut Names,
         planning: Planning,
@@ -350,8 +350,8 @@ impl Group {
             strict: false,
             planned: Vec::new(),
         };
-        for command in commands {
-            let answer = group.add(command, rules, names);
+        for order in orders {
+            let answer = group.add(order, rules, names);
             let rests_on_group =
                 group.revision > head.revision || !planning.alone && answer.is_ok();
             group.planned.push(Planned { answer, rests_on_group });
@@ -359,7 +359,17 @@ impl Group {
         group
     }
 
-    fn add(&mut self, command: &Command, rules: &Rules, names: &mut Names) -> Answer {
+    fn add(&mut self, order: &Order, rules: &Rules, names: &mut Names) -> Answer {
+        let Order { command, only_at, .. } = order;
+        if let Some(revision) = only_at.filter(|revision| *revision != self.revision) {
+            return Err(Error::verbatim(
+                ErrorKind::Unavailable,
+                format!(
+                    "revision {revision} was asked for, and this is {}: nothing was changed",
+                    self.revision
+                ),
+            ));
+        }
         let mut changes = command.plan(&self.state, rules)?;
         // What is gone here already need not be so elsewhere: a commit that changes nothing tells.
         let mut strict = self.planning.strict_revokes && command.takes_away();

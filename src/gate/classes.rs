@@ -61,10 +61,20 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     ("WatchChanges", On("BackupRBAC")),
     // What it does can be done one by one.
     ("MoveGrants", On("ManageOwnership")),
+    // About others they ask for SelectOwnership themselves.
+    ("Check", Authenticated),
+    ("Explain", Authenticated),
+    ("WhatCan", Authenticated),
+    ("WhoCan", On("SelectOwnership")),
+    ("GrantPrivilegesToRole", On("ManageOwnership")),
+    ("RevokePrivilegesFromRole", On("ManageOwnership")),
+    // Each step is decided as the call that it is.
+    ("Transact", Authenticated),
+    ("ListAuditEvents", On("BackupRBAC")),
 ];
 
 /// Always answered here, whether there is a Milvus behind the gate or not.
-pub(super) const ANSWERED_HERE: [&str; 37] = [
+pub(super) const ANSWERED_HERE: [&str; 45] = [
     "CreateCredential",
     "UpdateCredential",
     "DeleteCredential",
@@ -103,10 +113,18 @@ pub(super) const ANSWERED_HERE: [&str; 37] = [
     "DeleteClientCommand",
     "WatchChanges",
     "MoveGrants",
+    "Check",
+    "Explain",
+    "WhatCan",
+    "WhoCan",
+    "GrantPrivilegesToRole",
+    "RevokePrivilegesFromRole",
+    "Transact",
+    "ListAuditEvents",
 ];
 
 /// Change what is kept, where they are answered here: a follower sends them to its centre.
-pub(super) const CHANGES: [&str; 17] = [
+pub(super) const CHANGES: [&str; 20] = [
     "CreateCredential",
     "UpdateCredential",
     "DeleteCredential",
@@ -124,6 +142,9 @@ pub(super) const CHANGES: [&str; 17] = [
     "DropDatabase",
     "AlterDatabase",
     "MoveGrants",
+    "GrantPrivilegesToRole",
+    "RevokePrivilegesFromRole",
+    "Transact",
 ];
 
 /// Answered here where there is no Milvus behind the gate. All other calls are a Milvus' alone.

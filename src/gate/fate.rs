@@ -14,6 +14,7 @@ use super::forward::Answer;
 use super::methods::{self, Method};
 use super::{Center, Gate, Upstream, connection_database, filter, frame};
 use crate::engine::Engine;
+use crate::model::command::Command;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::name::shortened;
 use crate::rpc::proto::access::MoveGrantsRequest;
@@ -157,7 +158,9 @@ impl Fate {
             MoveGrantsRequest { database, collection: name, new_database, new_collection };
         let done = match center {
             Some(center) => center.move_grants(&request).await.map_err(|e| e.message().to_owned()),
-            None => engine.execute(request.into()).await.map(drop).map_err(|e| e.to_string()),
+            None => {
+                engine.execute(Command::from(request)).await.map(drop).map_err(|e| e.to_string())
+            }
         };
         done.map_err(|e| {
             let text = format!("{text}: {e}");

@@ -47,9 +47,12 @@ use http::HeaderMap;
 use tokio::sync::Semaphore;
 use tonic::Status;
 
+use crate::authz::{Object, Query};
 use crate::engine::{Engine, Snapshot};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::name::MAX_NAME;
+use crate::model::origin::Origin;
+use crate::model::privilege::{ANY, Privilege};
 use crate::model::state::DEFAULT_DATABASE;
 use crate::model::visibility::{Visible, visible_collections, visible_databases};
 use crate::passwords::Passwords;
@@ -84,7 +87,7 @@ const MAX_REVISION_WAIT: Duration = Duration::from_secs(60);
 /// was decided and from which it is answered.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    user: String,
+    identity: Identity,
     database: String,
     snapshot: Arc<Snapshot>,
     groups: Arc<BuiltInGroups>,
@@ -94,7 +97,24 @@ pub struct Caller {
 impl Caller {
     /// The user, who exists.
     pub fn user(&self) -> &str {
-        &self.user
+        &self.identity.user
+    }
+
+    /// The login, for calls that are made of others.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Where what this call changes comes from.
+    pub fn origin(&self) -> Origin {
+        Origin { user: self.user().to_owned(), ..Origin::default() }
+    }
+
+    /// Whether the caller may do what needs that privilege on everything.
+    pub fn holds(&self, privilege: Privilege) -> bool {
+        let object = Object::Global { collection: None };
+        let query = Query { user: self.user(), privilege, database: ANY, object };
+        self.sees_all || self.snapshot.policy.decide(&query).is_allowed()
     }
 
     /// The database of the connection.
@@ -117,7 +137,7 @@ impl Caller {
         if self.sees_all {
             return Visible::Every;
         }
-        visible_databases(&self.snapshot.state, &self.user)
+        visible_databases(&self.snapshot.state, self.user())
     }
 
     /// The collections of `database` that listings may show.
@@ -125,7 +145,7 @@ impl Caller {
         if self.sees_all {
             return Visible::Every;
         }
-        visible_collections(&self.snapshot.state, &self.groups, &self.user, database)
+        visible_collections(&self.snapshot.state, &self.groups, self.user(), database)
     }
 }
 
@@ -258,7 +278,7 @@ impl Gate {
             return Err(status::refused_at(snapshot.revision, not_served(method)));
         }
         Ok(Caller {
-            user: identity.user.clone(),
+            identity: identity.clone(),
             database: database.to_owned(),
             snapshot,
             groups: self.groups.clone(),

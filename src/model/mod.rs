@@ -11,6 +11,7 @@ pub mod name;
 #[cfg(test)]
 mod name_fuzz;
 pub mod names;
+pub mod origin;
 pub mod privilege;
 pub mod restore;
 pub mod state;

@@ -11,7 +11,7 @@ use super::proto::service::*;
 use super::status;
 use super::{backup, databases, grants, groups, roles, system, users};
 use crate::clock::Clock;
-use crate::engine::Engine;
+use crate::engine::{Engine, Order};
 use crate::gate::{Aliases, Caller};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Command;
@@ -63,7 +63,8 @@ impl Service {
             Ok(command) => command,
             Err(e) => return reply(caller, status::refused(&e, None)?),
         };
-        match self.engine.execute(command).await {
+        let order = Order { origin: caller.origin(), ..command.into() };
+        match self.engine.execute(order).await {
             Ok(revision) => Ok(status::at(revision, common::Status::default())),
             // Refused on a state that may be newer than the one the call began with.
             Err(e) => {

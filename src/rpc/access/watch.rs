@@ -1,28 +1,26 @@
-//! `milvus_rbac.v1.AccessService`: what this instance tells those who follow it.
+//! WatchChanges: what this instance tells those who follow it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::proto::access::access_service_server::AccessService;
-use super::proto::access::watch_changes_request::Request as Asked;
-use super::proto::access::watch_changes_response::Answer;
-use super::proto::access::*;
-use super::proto::common;
-use super::service::{Answer as Answered, Service, open};
-use super::{grants, status};
+use super::Access;
 use crate::engine::{self, Beginning, Engine, Forgotten};
 use crate::gate::{Gate, Identity};
+use crate::rpc::proto::access::watch_changes_request::Request as Asked;
+use crate::rpc::proto::access::watch_changes_response::Answer;
+use crate::rpc::proto::access::*;
+use crate::rpc::status;
 use crate::telemetry;
 
 /// The method, for which a stream must be admitted as long as it goes on.
 const WATCH_CHANGES: &str = "/milvus_rbac.v1.AccessService/WatchChanges";
 /// Streams at a time.
-const FOLLOWERS: usize = 5_000;
+pub(super) const FOLLOWERS: usize = 5_000;
 /// Answers that wait for the connection to take them; each has at most some MiB, most have some bytes.
 const QUEUE: usize = 2;
 /// How long a follower may take to begin, to take an answer, and to ping.
@@ -32,47 +30,22 @@ const PING: Duration = Duration::from_secs(60);
 /// The longest id of a store that a follower may name.
 const MAX_STORE_ID: usize = 64;
 
-/// Tells followers, and does what those ask for that are sidecars.
-#[derive(Debug)]
-pub struct Access {
-    service: Service,
-    engine: Engine,
-    gate: Arc<Gate>,
-    stopping: watch::Receiver<bool>,
-    places: Arc<Semaphore>,
-}
-
-impl Access {
-    /// Tells what `service` answers from to those whom `gate` admits, until the process is `stopping`.
-    pub fn new(service: Service, gate: Arc<Gate>, stopping: watch::Receiver<bool>) -> Self {
-        let engine = service.engine.clone();
-        Self { service, engine, gate, stopping, places: Arc::new(Semaphore::new(FOLLOWERS)) }
-    }
-}
-
-#[tonic::async_trait]
-impl AccessService for Access {
-    async fn watch_changes(
-        &self,
-        request: Request<Streaming<WatchChangesRequest>>,
-    ) -> Result<Response<BoxStream<WatchChangesResponse>>, Status> {
-        let (_, extensions, requests) = request.into_parts();
-        let identity = extensions.get::<Identity>().cloned().ok_or_else(status::unguarded)?;
-        let place =
-            self.places.clone().try_acquire_owned().map_err(|_| {
-                status::overloaded("too many follow this instance, try again later")
-            })?;
-        let (answers, taken) = mpsc::channel(QUEUE);
-        let (engine, gate) = (self.engine.clone(), self.gate.clone());
-        let telling = Telling { engine, gate, identity, requests, answers };
-        tokio::spawn(telling.run(self.stopping.clone(), place));
-        Ok(Response::new(Box::pin(ReceiverStream::new(taken))))
-    }
-
-    async fn move_grants(&self, request: Request<MoveGrantsRequest>) -> Answered<common::Status> {
-        let (caller, request) = open(request)?;
-        grants::follow_collection(&self.service, &caller, request).await
-    }
+pub(super) async fn watch_changes(
+    access: &Access,
+    request: Request<Streaming<WatchChangesRequest>>,
+) -> Result<Response<BoxStream<WatchChangesResponse>>, Status> {
+    let (_, extensions, requests) = request.into_parts();
+    let identity = extensions.get::<Identity>().cloned().ok_or_else(status::unguarded)?;
+    let place = access
+        .places
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| status::overloaded("too many follow this instance, try again later"))?;
+    let (answers, taken) = mpsc::channel(QUEUE);
+    let (engine, gate) = (access.engine().clone(), access.gate.clone());
+    let telling = Telling { engine, gate, identity, requests, answers };
+    tokio::spawn(telling.run(access.stopping.clone(), place));
+    Ok(Response::new(Box::pin(ReceiverStream::new(taken))))
 }
 
 /// One stream. It has a task of its own, since a connection that takes nothing does not ask for more.

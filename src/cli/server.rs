@@ -1,0 +1,144 @@
+//! The server that is asked: where it is, who asks, and what it answers.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use http::Uri;
+use http::uri::Authority;
+use tonic::metadata::AsciiMetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use super::Failure;
+use crate::rpc::proto::access::access_service_client::AccessServiceClient;
+use crate::rpc::proto::common;
+use crate::rpc::proto::service::milvus_service_client::MilvusServiceClient;
+use crate::tls::{self, TlsFiles};
+
+/// How long a server may take to be reached.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an answer may take: restores of large backups take longest.
+const ANSWER: Duration = Duration::from_secs(60);
+/// The largest answer that is read.
+const MAX_ANSWER: usize = 256 << 20;
+
+/// Which server is asked, by whom.
+#[derive(Debug, Args)]
+pub struct ServerFlags {
+    /// Where the server is: `http://HOST:PORT`, with TLS `https://HOST:PORT`.
+    #[arg(long, env = "MILVUS_URI", default_value = "http://127.0.0.1:19530", value_name = "URI")]
+    uri: String,
+    /// `user:password`.
+    #[arg(long, env = "MILVUS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    /// Who signs the server's certificate; without it, whom the system trusts.
+    #[arg(long, env = "MILVUS_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Server {
+    channel: InterceptedService<Channel, Login>,
+}
+
+/// What each call shows.
+#[derive(Debug, Clone)]
+pub(super) struct Login(Option<AsciiMetadataValue>);
+
+impl Interceptor for Login {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.set_timeout(ANSWER);
+        if let Self(Some(login)) = self {
+            request.metadata_mut().insert("authorization", login.clone());
+        }
+        Ok(request)
+    }
+}
+
+impl ServerFlags {
+    /// Connects.
+    ///
+    /// # Errors
+    /// The flags are no address and no login, or nobody answers there.
+    pub(super) async fn connect(&self) -> Result<Server, Failure> {
+        let (authority, secure) = self.authority()?;
+        let tls = match (secure, &self.ca) {
+            (true, ca) => Some(TlsFiles { ca: ca.clone(), own: None }.read()?),
+            (false, Some(_)) => return Err("--ca needs --uri https://".to_owned()),
+            (false, None) => None,
+        };
+        let login = match &self.token {
+            None => None,
+            Some(token) if token.contains(':') => {
+                let mut login = AsciiMetadataValue::try_from(STANDARD.encode(token))
+                    .map_err(|_| "--token cannot be sent".to_owned())?;
+                login.set_sensitive(true);
+                Some(login)
+            }
+            Some(_) => return Err("--token is not user:password".to_owned()),
+        };
+        let channel = tls::channel(&authority, tls, |to| to.connect_timeout(CONNECT)).await;
+        let channel = channel.map_err(|e| {
+            let mut causes = vec![e.to_string()];
+            let mut cause = e.source();
+            while let Some(e) = cause {
+                causes.push(e.to_string());
+                cause = e.source();
+            }
+            causes.dedup();
+            format!("{authority} cannot be reached: {}", causes.join(": "))
+        })?;
+        Ok(Server { channel: InterceptedService::new(channel, Login(login)) })
+    }
+
+    fn authority(&self) -> Result<(Authority, bool), Failure> {
+        let uri = &self.uri;
+        let parsed = uri.parse::<Uri>().ok().filter(|uri| uri.path() == "/");
+        let secure = parsed.as_ref().and_then(|uri| match uri.scheme_str() {
+            Some("http") => Some(false),
+            Some("https") => Some(true),
+            _ => None,
+        });
+        parsed
+            .and_then(|uri| uri.authority().cloned())
+            .filter(|authority| authority.port().is_some() && !authority.as_str().contains('@'))
+            .zip(secure)
+            .ok_or_else(|| format!("--uri: `{uri}` is not http://HOST:PORT or https://HOST:PORT"))
+    }
+}
+
+impl Server {
+    /// Milvus' own calls.
+    pub(super) fn milvus(&self) -> MilvusServiceClient<InterceptedService<Channel, Login>> {
+        MilvusServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER)
+    }
+
+    /// Ours.
+    pub(super) fn access(&self) -> AccessServiceClient<InterceptedService<Channel, Login>> {
+        AccessServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER)
+    }
+}
+
+/// What a person is told of a call that was refused.
+pub(super) fn refused(status: &Status) -> Failure {
+    match status.message() {
+        "" => status.code().to_string(),
+        text => text.to_owned(),
+    }
+}
+
+/// What the `Status` in an answer says.
+///
+/// # Errors
+/// The server refused; its reason.
+pub(super) fn accepted(status: Option<common::Status>) -> Result<(), Failure> {
+    let status = status.unwrap_or_default();
+    // Servers before 2.3 have the older code alone.
+    if status.code == 0 && status.error_code == 0 { Ok(()) } else { Err(status.reason) }
+}

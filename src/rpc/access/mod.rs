@@ -1,0 +1,52 @@
+//! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
+
+mod watch;
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch as latest};
+use tonic::codegen::BoxStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::grants;
+use super::proto::access::access_service_server::AccessService;
+use super::proto::access::*;
+use super::proto::common;
+use super::service::{Answer, Service, open};
+use crate::engine::Engine;
+use crate::gate::Gate;
+
+/// Answers from what `service` answers from.
+#[derive(Debug)]
+pub struct Access {
+    service: Service,
+    gate: Arc<Gate>,
+    stopping: latest::Receiver<bool>,
+    places: Arc<Semaphore>,
+}
+
+impl Access {
+    /// Streams go on as long as `gate` admits them, until the process is `stopping`.
+    pub fn new(service: Service, gate: Arc<Gate>, stopping: latest::Receiver<bool>) -> Self {
+        Self { service, gate, stopping, places: Arc::new(Semaphore::new(watch::FOLLOWERS)) }
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.service.engine
+    }
+}
+
+#[tonic::async_trait]
+impl AccessService for Access {
+    async fn watch_changes(
+        &self,
+        request: Request<Streaming<WatchChangesRequest>>,
+    ) -> Result<Response<BoxStream<WatchChangesResponse>>, Status> {
+        watch::watch_changes(self, request).await
+    }
+
+    async fn move_grants(&self, request: Request<MoveGrantsRequest>) -> Answer<common::Status> {
+        let (caller, request) = open(request)?;
+        grants::follow_collection(&self.service, &caller, request).await
+    }
+}
