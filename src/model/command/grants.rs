@@ -8,7 +8,7 @@ use crate::model::privilege::{
 use crate::model::state::{Change, DEFAULT_DATABASE, Grant, Name, Role, State};
 
 /// What else Milvus grants and revokes with a privilege.
-fn related(privilege: &str) -> &'static [&'static str] {
+pub fn related(privilege: &str) -> &'static [&'static str] {
     match privilege {
         "Load" => &["GetLoadState", "GetLoadingProgress"],
         "Flush" => &["GetFlushState"],
@@ -136,34 +136,52 @@ fn check_v2_privilege(
     if name != ANY && custom.is_none() && !is_defined(name) {
         return Err(Error::invalid(format_args!("not found the privilege name[{name}]")));
     }
-    // The first member tells the level; all members of a group share it.
-    let level = match (rules.groups.members(name), custom) {
-        (Some(members), _) => members.first().map(|p| p.level()),
-        (None, Some(group)) => group.privileges.iter().next().map(|member| level_of(member)),
-        (None, None) => None,
+    let Some(level) = group_level(rules, state, name) else {
+        return Ok(());
     };
     let Some(level) = level else {
-        return Ok(());
+        return Err(Error::invalid("not found the privilege level"));
     };
     let collection = match &request.target {
         Target::V2 { collection } => collection.as_str(),
         Target::V1 { object, .. } => object.as_str(),
     };
-    let every_database = request.database == ANY;
+    check_level(level, name, &request.database, collection)
+}
+
+/// The level of a group, if that is one and has members: the first tells, since all share it.
+pub fn group_level(rules: &Rules, state: &State, name: &str) -> Option<Option<Level>> {
+    match (rules.groups.members(name), state.groups.get(name)) {
+        (Some(members), _) => members.first().map(|p| p.level()),
+        (None, Some(group)) => group.privileges.iter().next().map(|member| level_of(member)),
+        (None, None) => None,
+    }
+}
+
+/// Checks that something of that level can be granted there.
+///
+/// # Errors
+/// It is never asked for there.
+pub fn check_level(
+    level: Level,
+    name: &str,
+    database: &str,
+    collection: &str,
+) -> Result<(), Error> {
+    let every_database = database == ANY;
     let every_collection = collection == ANY || collection.is_empty();
     match level {
-        Some(Level::Cluster) if !(every_database && every_collection) => {
+        Level::Cluster if !(every_database && every_collection) => {
             Err(Error::invalid(format_args!(
                 "dbName and collectionName should be * for the cluster level privilege: {name}"
             )))
         }
-        Some(Level::Database) if !every_collection => Err(Error::invalid(format_args!(
+        Level::Database if !every_collection => Err(Error::invalid(format_args!(
             "collectionName should be * for the database level privilege: {name}"
         ))),
-        Some(Level::Collection) if every_database && !every_collection => Err(Error::invalid(
+        Level::Collection if every_database && !every_collection => Err(Error::invalid(
             format_args!("please specify database name for the collection level privilege: {name}"),
         )),
-        Some(_) => Ok(()),
-        None => Err(Error::invalid("not found the privilege level")),
+        Level::Cluster | Level::Database | Level::Collection => Ok(()),
     }
 }

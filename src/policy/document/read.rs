@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use super::{At, Document, Group, Password, Permission, Role, User};
-use crate::model::command::{check_group_member, same_level};
+use crate::model::command::same_level;
 use crate::model::error::Error;
 use crate::model::name::{self, Kind};
-use crate::model::privilege::{ANY, ObjectType, Privilege, is_defined, object_type_of, stored_name};
+use crate::model::privilege::{
+    ANY, ObjectType, Privilege, PrivilegeKind, defined, is_defined, object_type_of, stored_name,
+};
 use crate::model::restore::check_hash;
 use crate::model::state::{ADMIN, Grant, Name, PUBLIC, ROOT};
 use crate::policy::node::{Node, Value};
@@ -178,13 +180,15 @@ impl Reader<'_> {
             }
             let members = self.names(node, "privilege", "a group");
             for At { place, value } in &members {
-                if names.contains(value) {
+                let kind = defined(value).map(Privilege::kind);
+                if names.contains(value) || kind == Some(PrivilegeKind::BuiltInGroup) {
                     self.problems.add(
                         *place,
                         format_args!("`{value}` is a group: groups in groups permit nothing"),
                     );
-                } else {
-                    self.check(*place, check_group_member(value));
+                } else if kind.is_none() {
+                    let value = name::shortened(value);
+                    self.problems.add(*place, format_args!("there is no privilege `{value}`"));
                 }
             }
             let values: Vec<&str> = members.iter().map(|m| &*m.value).collect();
