@@ -3,8 +3,10 @@
 //! What a person reads goes to standard output, what went wrong to standard error. Exit codes: 0 done,
 //! 1 failed, 2 bad usage; a command that answers by its exit code says so in its help.
 
+mod export;
 mod run_command;
 mod server;
+mod state;
 
 use std::process::ExitCode;
 
@@ -17,6 +19,8 @@ pub use self::server::ServerFlags;
 pub enum Command {
     /// Grant, revoke or look at privileges of a role with a command in MongoDB's form, all of it or nothing.
     RunCommand(run_command::RunCommand),
+    /// Tell who may do what as a document, which `plan` and `apply` read.
+    Export(export::Export),
 }
 
 /// Why a command could not be carried out, for a person.
@@ -33,6 +37,7 @@ impl Command {
             runtime.block_on(async {
                 match self {
                     Self::RunCommand(command) => command.run().await,
+                    Self::Export(command) => command.run().await,
                 }
             })
         });
