@@ -24,7 +24,9 @@ use crate::model::state::State;
 use crate::storage::{Revision, Store, StoreError};
 use history::History;
 use keeper::{Kept, Turns};
-use writer::{Done, Message, Request, Writer};
+use writer::{Message, Request, Writer};
+
+pub use writer::Done;
 
 /// Commands that may wait for the writer; more are refused.
 const QUEUE: usize = 4096;
@@ -296,19 +298,29 @@ impl Engine {
     /// A rule refuses it, or it could not be stored. Nothing changed then, unless the text says
     /// that it is not known yet, or that it is stored and not known to be in force everywhere.
     pub async fn execute(&self, order: impl Into<Order>) -> Result<Revision, Error> {
+        self.carry_out(order.into()).await.map(|done| done.revision)
+    }
+
+    /// The same, and tells what was done.
+    ///
+    /// # Errors
+    /// See [`Engine::execute`].
+    pub async fn carry_out(&self, order: Order) -> Result<Done, Error> {
         let (reply, answer) = oneshot::channel();
-        let request = Message::Request(Box::new(Request { order: order.into(), reply }));
+        let request = Message::Request(Box::new(Request { order, reply }));
         self.queue.try_send(request).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         let until = tokio::time::Instant::now() + ANSWER;
         match tokio::time::timeout_at(until, answer).await {
-            Ok(Ok(Ok(Done { revision, strict: true }))) => {
-                self.everywhere(revision, until).await?;
-                Ok(revision)
+            Ok(Ok(Ok(done))) => {
+                if done.strict {
+                    self.everywhere(done.revision, until).await?;
+                }
+                Ok(done)
             }
-            Ok(Ok(answer)) => answer.map(|done| done.revision),
+            Ok(Ok(refused)) => refused,
             // Too late, or the writer broke off in the middle.
             Ok(Err(_)) | Err(_) => Err(Error::new(
                 ErrorKind::Unavailable,

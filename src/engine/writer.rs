@@ -36,8 +36,11 @@ type Answer = Result<Done, Error>;
 
 /// What became of a command.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Done {
-    pub(super) revision: Revision,
+pub struct Done {
+    /// The revision at which it holds.
+    pub revision: Revision,
+    /// Records that came, went or were replaced.
+    pub changes: usize,
     /// Whether it is acknowledged only when it is in force everywhere.
     pub(super) strict: bool,
 }
@@ -374,7 +377,7 @@ impl Group {
         // What is gone here already need not be so elsewhere: a commit that changes nothing tells.
         let mut strict = self.planning.strict_revokes && command.takes_away();
         if changes.is_empty() && !strict {
-            return Ok(Done { revision: self.revision, strict });
+            return Ok(Done { revision: self.revision, changes: 0, strict });
         }
         let mut next = self.state.clone();
         for change in &mut changes {
@@ -385,11 +388,12 @@ impl Group {
                 not_stored(&StoreError::Unavailable(String::new()))
             })?;
         }
+        let done = Done { revision: self.revision + 1, changes: changes.len(), strict };
         self.state = next;
         self.changes.extend(changes);
         self.revision += 1;
         self.strict |= strict;
-        Ok(Done { revision: self.revision, strict })
+        Ok(done)
     }
 }
 

@@ -4,6 +4,7 @@
 //! newest state here. Milvus splits the same work between its proxy and its root coordinator, and
 //! the order and texts of the checks are Milvus' own.
 
+mod batch;
 mod collections;
 mod databases;
 mod grants;
@@ -14,6 +15,7 @@ mod users;
 
 use std::collections::BTreeMap;
 
+pub use self::batch::{Batch, Resource, ResourcePrivileges};
 pub use self::databases::no_database;
 pub use self::grants::{check_level, group_level, related};
 pub(super) use self::groups::check_size as check_group_size;
@@ -67,6 +69,7 @@ pub enum Command {
         operation: Option<MemberOperation>,
     },
     OperatePrivilege(PrivilegeOperation),
+    OperatePrivileges(Batch),
     CreateGroup {
         name: String,
     },
@@ -187,6 +190,7 @@ impl Command {
                 operation.ok() == REMOVE
             }
             Self::All(commands) => commands.iter().any(Self::takes_away),
+            Self::OperatePrivileges(batch) => batch.operation == MemberOperation::Remove,
             _ => false,
         }
     }
@@ -218,6 +222,7 @@ impl Command {
                 roles::operate(state, user, role, *operation)
             }
             Self::OperatePrivilege(operation) => grants::operate(state, rules, operation),
+            Self::OperatePrivileges(batch) => batch::plan(state, rules, batch),
             Self::CreateGroup { name } => groups::create(state, name)
                 .map_err(|e| e.context("failed to check if privilege group creatable")),
             Self::DropGroup { name } => groups::drop(state, name)

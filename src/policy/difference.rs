@@ -160,16 +160,18 @@ fn description(before: Option<&Name>, after: Option<&Name>, details: &mut Vec<De
 }
 
 fn group((before, after): Both<'_, Group>, details: &mut Vec<Detail>) {
-    let members =
-        |group: Option<&Group>| -> Vec<Name> { group.map_or_else(Vec::new, |g| g.privileges.iter().cloned().collect()) };
+    let members = |group: Option<&Group>| -> Vec<Name> {
+        group.map_or_else(Vec::new, |g| g.privileges.iter().cloned().collect())
+    };
     let (before, after) = (members(before), members(after));
     parts(before.iter(), after.iter(), details, |member| member.to_string());
 }
 
 fn role((before, after): Both<'_, Role>, details: &mut Vec<Detail>) {
     description(before.map(|r| &r.description), after.map(|r| &r.description), details);
-    let grants =
-        |role: Option<&Role>| -> Vec<Grant> { role.map_or_else(Vec::new, |r| r.grants.keys().cloned().collect()) };
+    let grants = |role: Option<&Role>| -> Vec<Grant> {
+        role.map_or_else(Vec::new, |r| r.grants.keys().cloned().collect())
+    };
     let (before, after) = (grants(before), grants(after));
     parts(before.iter(), after.iter(), details, |grant| told(grant).to_string());
 }
@@ -181,8 +183,9 @@ fn user((before, after): Both<'_, User>, details: &mut Vec<Detail>) {
         details.push(Detail { action: Action::Change, text: "password".to_owned() });
     }
     description(before.map(|u| &u.description), after.map(|u| &u.description), details);
-    let roles =
-        |user: Option<&User>| -> Vec<Name> { user.map_or_else(Vec::new, |u| u.roles.keys().cloned().collect()) };
+    let roles = |user: Option<&User>| -> Vec<Name> {
+        user.map_or_else(Vec::new, |u| u.roles.keys().cloned().collect())
+    };
     let (before, after) = (roles(before), roles(after));
     parts(before.iter(), after.iter(), details, |role| format!("role {role}"));
 }

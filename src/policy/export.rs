@@ -40,13 +40,8 @@ fn is_plain(grant: &Grant, role: &Role, state: &State, rules: &Rules) -> bool {
     let name = api_name(&grant.privilege);
     let privilege = Privilege::named(name);
     let level = match privilege.map(Privilege::kind) {
-        Some(PrivilegeKind::Single) => privilege.and_then(Privilege::level),
-        Some(PrivilegeKind::BuiltInGroup) | None if name != "*" => {
-            match group_level(rules, state, name) {
-                Some(None) => return false,
-                level => level.flatten(),
-            }
-        }
+        Some(PrivilegeKind::Single) => privilege.map(Privilege::level),
+        Some(PrivilegeKind::BuiltInGroup) | None if name != "*" => group_level(rules, state, name),
         _ => None,
     };
     let plain = Permission { grant: grant.clone(), exact: false };
@@ -84,7 +79,10 @@ impl Text {
             self.line(1, &format!("# {member} in {name} permits nothing, and is left out"));
         }
         if same_level(members.iter().map(|member| &***member)).is_err() {
-            self.line(1, "# its privileges are of different levels, and Milvus makes no such group:");
+            self.line(
+                1,
+                "# its privileges are of different levels, and Milvus makes no such group:",
+            );
         }
         let members = list(members.into_iter());
         self.line(1, &format!("{}: {members}", quoted(name)));
@@ -115,7 +113,10 @@ impl Text {
                 self.line(3, &format!("- {{privilege: {privilege}, {place}}}"));
             } else {
                 let place = format!("object_type: {}, object: {object}", grant.object_type.name());
-                self.line(3, &format!("- {{privilege: {privilege}, database: {database}, {place}}}"));
+                self.line(
+                    3,
+                    &format!("- {{privilege: {privilege}, database: {database}, {place}}}"),
+                );
             }
         }
     }

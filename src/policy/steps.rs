@@ -101,8 +101,11 @@ impl Round<'_> {
             let removed = removed.filter(|member| !group.privileges.contains(*member));
             let operate = |members: Vec<String>, operation| {
                 let (name, operation) = (name.to_string(), Some(operation));
-                (!members.is_empty())
-                    .then_some(Command::OperateGroup { name, privileges: members, operation })
+                (!members.is_empty()).then_some(Command::OperateGroup {
+                    name,
+                    privileges: members,
+                    operation,
+                })
             };
             let add = operate(added.map(ToString::to_string).collect(), MemberOperation::Add);
             let remove =

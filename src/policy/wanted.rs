@@ -220,17 +220,9 @@ fn check_grant(
         problems.add(place, format_args!("the privilege `{name}` can only be revoked"));
     }
     let level = match privilege.map(Privilege::kind) {
-        Some(PrivilegeKind::Single) => privilege.and_then(Privilege::level),
+        Some(PrivilegeKind::Single) => privilege.map(Privilege::level),
         Some(PrivilegeKind::Everything | PrivilegeKind::LegacyGroup) => None,
-        Some(PrivilegeKind::BuiltInGroup) | None => match group_level(rules, wanted, name) {
-            // The model cannot tell it, nor can Milvus.
-            Some(None) => {
-                let text = format!("the group `{name}` has no level, and cannot be granted");
-                problems.add(place, text);
-                None
-            }
-            level => level.flatten(),
-        },
+        Some(PrivilegeKind::BuiltInGroup) | None => group_level(rules, wanted, name),
     };
     if let Some(level) = level
         && let Err(e) = check_level(level, name, &grant.database, &grant.object)

@@ -136,17 +136,12 @@ fn check_v2_privilege(
     if name != ANY && custom.is_none() && !is_defined(name) {
         return Err(Error::invalid(format_args!("not found the privilege name[{name}]")));
     }
-    let Some(level) = group_level(rules, state, name) else {
-        return Ok(());
-    };
-    let Some(level) = level else {
-        return Err(Error::invalid("not found the privilege level"));
-    };
+    let level = group_level(rules, state, name);
     let collection = match &request.target {
         Target::V2 { collection } => collection.as_str(),
         Target::V1 { object, .. } => object.as_str(),
     };
-    check_level(level, name, &request.database, collection)
+    level.map_or(Ok(()), |level| check_level(level, name, &request.database, collection))
 }
 
 /// The level of a group, if that is one and has members: the first tells, since all share it.
@@ -158,12 +153,13 @@ pub fn group_level(rules: &Rules, state: &State, name: &str) -> Option<Option<Le
     }
 }
 
-/// Checks that something of that level can be granted there.
+/// Whether what has that level, if groups that mix them have any, can be held there. Milvus asks
+/// so for groups alone.
 ///
 /// # Errors
 /// It is never asked for there.
 pub fn check_level(
-    level: Level,
+    level: Option<Level>,
     name: &str,
     database: &str,
     collection: &str,
@@ -171,17 +167,18 @@ pub fn check_level(
     let every_database = database == ANY;
     let every_collection = collection == ANY || collection.is_empty();
     match level {
-        Level::Cluster if !(every_database && every_collection) => {
+        Some(Level::Cluster) if !(every_database && every_collection) => {
             Err(Error::invalid(format_args!(
                 "dbName and collectionName should be * for the cluster level privilege: {name}"
             )))
         }
-        Level::Database if !every_collection => Err(Error::invalid(format_args!(
+        Some(Level::Database) if !every_collection => Err(Error::invalid(format_args!(
             "collectionName should be * for the database level privilege: {name}"
         ))),
-        Level::Collection if every_database && !every_collection => Err(Error::invalid(
+        Some(Level::Collection) if every_database && !every_collection => Err(Error::invalid(
             format_args!("please specify database name for the collection level privilege: {name}"),
         )),
-        Level::Cluster | Level::Database | Level::Collection => Ok(()),
+        Some(_) => Ok(()),
+        None => Err(Error::invalid("not found the privilege level")),
     }
 }

@@ -93,10 +93,8 @@ impl Reader<'_> {
                 };
                 let known = known.join(", ");
                 let name = name::shortened(name);
-                self.problems.add(
-                    key.place,
-                    format_args!("{what} has no `{name}`, only {known}{hint}"),
-                );
+                self.problems
+                    .add(key.place, format_args!("{what} has no `{name}`, only {known}{hint}"));
             } else if fields.get(name).is_some() {
                 self.problems.add(key.place, format_args!("`{name}` is there twice"));
             } else {
@@ -118,12 +116,7 @@ impl Reader<'_> {
     }
 
     /// What is there once; what is there again is a problem.
-    fn once<T>(
-        &mut self,
-        all: Vec<T>,
-        what: &str,
-        key: impl Fn(&T) -> (Place, &Name),
-    ) -> Vec<T> {
+    fn once<T>(&mut self, all: Vec<T>, what: &str, key: impl Fn(&T) -> (Place, &Name)) -> Vec<T> {
         let mut seen: HashMap<Name, Place> = HashMap::new();
         let mut kept = Vec::with_capacity(all.len());
         for one in all {
@@ -223,10 +216,9 @@ impl Reader<'_> {
         for node in listed {
             let Some(value) = self.permission(node) else { continue };
             match seen.get(&value.grant) {
-                Some(first) => self.problems.add(
-                    node.place,
-                    format_args!("this grant is there twice, first at {first}"),
-                ),
+                Some(first) => self
+                    .problems
+                    .add(node.place, format_args!("this grant is there twice, first at {first}")),
                 None => {
                     seen.insert(value.grant.clone(), node.place);
                     grants.push(At { place: node.place, value });
@@ -276,10 +268,8 @@ impl Reader<'_> {
                 None => {
                     let known = ObjectType::ALL.map(ObjectType::name).join(", ");
                     let name = name::shortened(name);
-                    self.problems.add(
-                        place,
-                        format_args!("there is no object type `{name}`, only {known}"),
-                    );
+                    self.problems
+                        .add(place, format_args!("there is no object type `{name}`, only {known}"));
                     return None;
                 }
             },
@@ -337,10 +327,8 @@ impl Reader<'_> {
             passwords.push(At { place: node.place, value });
         }
         if passwords.len() > 1 {
-            self.problems.add(
-                name.place,
-                format_args!("a user has one of {hash}, {file} and {variable}"),
-            );
+            self.problems
+                .add(name.place, format_args!("a user has one of {hash}, {file} and {variable}"));
         }
         let password = passwords.pop();
         if let Some(At { place, .. }) = &password
