@@ -118,7 +118,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let access = Access::new(service.clone(), gate.clone(), stopping.clone());
     let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
         .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
-        .add_service(AccessServiceServer::new(access))
+        .add_service(AccessServiceServer::new(access).max_decoding_message_size(gate::MAX_MESSAGE))
         .add_service(health);
     if config.gate.ext_authz {
         let external = AuthorizationServer::new(External::new(gate.clone()));
