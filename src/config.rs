@@ -19,6 +19,7 @@ use crate::gate::{Credentials, Options};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Rules;
 use crate::model::name;
+use crate::passwords::read_file;
 use crate::storage::Login;
 use crate::storage::etcd::Target;
 use crate::storage::follow;
@@ -456,10 +457,7 @@ fn store_url(flag: &str, url: &str, reach: &store::StoreFlags) -> Result<StoreUr
 /// The file's text, without the line's end.
 fn root_password(file: &PathBuf) -> Result<Vec<u8>, String> {
     let flag = "--root-password-file";
-    let mut password = fs::read(file).map_err(|e| format!("{flag} {}: {e}", file.display()))?;
-    while password.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
-        password.pop();
-    }
+    let password = read_file(file).map_err(|e| format!("{flag} {e}"))?;
     name::check_password(&password).map_err(|e| format!("{flag} {}: {e}", file.display()))?;
     Ok(password)
 }

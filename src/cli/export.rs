@@ -1,11 +1,14 @@
 //! `export`.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::plan::tell;
 use super::{Outcome, ServerFlags, state};
 use crate::policy::export::export;
 
@@ -22,6 +25,13 @@ pub struct Export {
     output: Option<PathBuf>,
 }
 
+/// Nobody else reads what may hold hashes.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(file)?;
+    file.write_all(text.as_bytes())
+}
+
 impl Export {
     pub(super) async fn run(self) -> Outcome {
         let server = self.server.connect().await?;
@@ -33,8 +43,8 @@ impl Export {
         }
         let text = export(&found.state, &found.rules, self.with_password_hashes);
         match self.output {
-            None => print!("{text}"),
-            Some(file) => fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?,
+            None => tell(&text)?,
+            Some(file) => write(&file, &text).map_err(|e| format!("{}: {e}", file.display()))?,
         }
         Ok(ExitCode::SUCCESS)
     }

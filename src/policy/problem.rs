@@ -31,7 +31,8 @@ pub struct Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub(super) fn add(&mut self, place: Place, text: impl fmt::Display) {
+    /// Adds one.
+    pub fn add(&mut self, place: Place, text: impl fmt::Display) {
         self.0.push(Problem { place, text: text.to_string() });
     }
 
