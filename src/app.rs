@@ -2,6 +2,7 @@
 //! named.
 
 mod copy;
+mod policy;
 mod root;
 
 use std::io::Write as _;
@@ -83,6 +84,10 @@ pub async fn run(config: Config) -> Result<(), String> {
             None
         }
     };
+    if let Some(policy) = config.policy {
+        let (engine, passwords, rules) = (engine.clone(), passwords.clone(), config.rules.clone());
+        tokio::spawn(policy::Keeper::new(engine, passwords, rules, policy).start().await?);
+    }
     if !config.gate.authorization {
         warn!("authorization is off: credentials are ignored and nothing is refused");
     }

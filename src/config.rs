@@ -6,7 +6,7 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -201,6 +201,13 @@ pub struct Flags {
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `milvus_rbac=debug`.
     #[arg(long, env = "MILVUS_RBAC_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     log_level: String,
+    /// Keep who may do what as this document says: it is applied at the start, when it changes, and
+    /// when somebody else changed what it says. See `plan` and `apply`.
+    #[arg(long, env = "MILVUS_RBAC_POLICY", value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Remove what is not in that document.
+    #[arg(long, env = "MILVUS_RBAC_POLICY_PRUNE", requires = "policy")]
+    policy_prune: bool,
     #[command(flatten)]
     reach: store::StoreFlags,
     #[command(flatten)]
@@ -291,6 +298,8 @@ pub struct Config {
     pub upstream: Option<Behind>,
     /// The password of a new `root`; none for the default one.
     pub root_password: Option<Vec<u8>>,
+    /// The document that is kept true.
+    pub policy: Option<PolicyFile>,
     /// Limits and groups.
     pub rules: Rules,
     /// bcrypt's cost for new hashes.
@@ -301,6 +310,15 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged.
     pub log_level: String,
+}
+
+/// A document that is kept true.
+#[derive(Debug)]
+pub struct PolicyFile {
+    /// Where it is.
+    pub file: PathBuf,
+    /// Whether what is not in it goes.
+    pub prune: bool,
 }
 
 /// A Milvus behind the gate.
@@ -343,6 +361,10 @@ impl TryFrom<Flags> for Config {
         if flags.strict_revokes && !matches!(store, StoreUrl::Etcd(_)) {
             return Err("--strict-revokes needs --store etcd:// or etcds://".to_owned());
         }
+        if flags.policy.is_some() && matches!(store, StoreUrl::Follow(_)) {
+            return Err("--policy belongs to the instance that is followed".to_owned());
+        }
+        let prune = flags.policy_prune;
         Ok(Self {
             listen: address("--listen", flags.listen)?,
             admin_listen: match flags.admin_listen.as_str() {
@@ -367,6 +389,7 @@ impl TryFrom<Flags> for Config {
             },
             upstream: flags.sidecar.behind()?,
             root_password: flags.root_password_file.map(|file| root_password(&file)).transpose()?,
+            policy: flags.policy.map(|file| PolicyFile { file, prune }),
             rules: Rules {
                 max_users: flags.max_users,
                 max_roles: flags.max_roles,
@@ -455,7 +478,7 @@ fn store_url(flag: &str, url: &str, reach: &store::StoreFlags) -> Result<StoreUr
 }
 
 /// The file's text, without the line's end.
-fn root_password(file: &PathBuf) -> Result<Vec<u8>, String> {
+fn root_password(file: &Path) -> Result<Vec<u8>, String> {
     let flag = "--root-password-file";
     let password = read_file(file).map_err(|e| format!("{flag} {e}"))?;
     name::check_password(&password).map_err(|e| format!("{flag} {}: {e}", file.display()))?;

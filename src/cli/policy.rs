@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -18,7 +17,7 @@ use crate::passwords::{self, Passwords};
 use crate::policy::difference::{Item, difference};
 use crate::policy::document::Document;
 use crate::policy::wanted::{Target, wanted};
-use crate::policy::{MAX_DOCUMENT, Problems, lockout, steps};
+use crate::policy::{Problems, lockout, steps};
 
 /// The cost of hashes that are made here: Milvus' own.
 const BCRYPT_COST: u32 = 10;
@@ -73,14 +72,11 @@ impl PolicyFlags {
         let name =
             if is_input { "standard input".to_owned() } else { self.file.display().to_string() };
         let tell = |e: std::io::Error| format!("{name}: {e}");
-        let mut text = String::new();
-        let limit = u64::try_from(MAX_DOCUMENT).unwrap_or(u64::MAX).saturating_add(1);
-        if is_input {
-            std::io::stdin().lock().take(limit).read_to_string(&mut text).map_err(tell)?;
+        let text = if is_input {
+            std::io::read_to_string(std::io::stdin().lock()).map_err(tell)?
         } else {
-            let file = fs::File::open(&self.file).map_err(tell)?;
-            file.take(limit).read_to_string(&mut text).map_err(tell)?;
-        }
+            fs::read_to_string(&self.file).map_err(tell)?
+        };
         let (document, problems) = Document::read(&text);
         let folder = if is_input { Path::new("") } else { self.file.as_path() };
         let folder = folder.parent().unwrap_or(Path::new("")).to_owned();
@@ -144,8 +140,6 @@ impl PolicyFlags {
 impl Source {
     /// All that is wrong, each with its place.
     fn told(&self, problems: &Problems) -> Failure {
-        let lines = problems.iter().map(|p| format!("{}:{}: {}", self.name, p.place, p.text));
-        let lines: Vec<_> = lines.collect();
-        format!("the document is not applied:\n{}", lines.join("\n"))
+        format!("the document is not applied:\n{}", problems.of(&self.name))
     }
 }

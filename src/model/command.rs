@@ -15,7 +15,7 @@ mod users;
 
 use std::collections::BTreeMap;
 
-pub use self::batch::{Batch, Resource, ResourcePrivileges};
+pub use self::batch::{Batch, Resource, ResourcePrivileges, privilege_of};
 pub use self::databases::no_database;
 pub use self::grants::{check_level, group_level, related};
 pub(super) use self::groups::check_size as check_group_size;

@@ -1,6 +1,7 @@
 //! What leads from one state to another, as people see it: what comes, what goes, what becomes
 //! something else. Passwords are never told, nor their hashes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::model::privilege::api_name;
@@ -82,7 +83,7 @@ pub struct Detail {
 }
 
 /// A grant for people.
-pub fn told(grant: &Grant) -> impl fmt::Display {
+pub fn told(grant: &Grant) -> String {
     let Grant { object_type, database, object, privilege } = grant;
     let privilege = match api_name(privilege) {
         "" => privilege,
@@ -135,17 +136,14 @@ fn item<T: PartialEq>(
 }
 
 /// The parts that one has and the other has not: what comes first, then what goes.
-fn parts<'a, K: Ord + 'a, D: fmt::Display>(
-    before: impl Iterator<Item = &'a K> + Clone,
-    after: impl Iterator<Item = &'a K> + Clone,
+fn parts<K: Ord>(
+    (before, after): (&BTreeSet<K>, &BTreeSet<K>),
     details: &mut Vec<Detail>,
-    text: impl Fn(&K) -> D,
+    text: impl Fn(&K) -> String,
 ) {
-    let (held, wanted): (std::collections::BTreeSet<_>, std::collections::BTreeSet<_>) =
-        (before.collect(), after.collect());
-    let detail = |action, part: &K| Detail { action, text: text(part).to_string() };
-    details.extend(wanted.difference(&held).map(|part| detail(Action::Add, part)));
-    details.extend(held.difference(&wanted).map(|part| detail(Action::Remove, part)));
+    let detail = |action, part: &K| Detail { action, text: text(part) };
+    details.extend(after.difference(before).map(|part| detail(Action::Add, part)));
+    details.extend(before.difference(after).map(|part| detail(Action::Remove, part)));
 }
 
 fn description(before: Option<&Name>, after: Option<&Name>, details: &mut Vec<Detail>) {
@@ -160,20 +158,18 @@ fn description(before: Option<&Name>, after: Option<&Name>, details: &mut Vec<De
 }
 
 fn group((before, after): Both<'_, Group>, details: &mut Vec<Detail>) {
-    let members = |group: Option<&Group>| -> Vec<Name> {
-        group.map_or_else(Vec::new, |g| g.privileges.iter().cloned().collect())
+    let members = |group: Option<&Group>| -> BTreeSet<Name> {
+        group.into_iter().flat_map(|group| group.privileges.iter().cloned()).collect()
     };
-    let (before, after) = (members(before), members(after));
-    parts(before.iter(), after.iter(), details, |member| member.to_string());
+    parts((&members(before), &members(after)), details, Name::to_string);
 }
 
 fn role((before, after): Both<'_, Role>, details: &mut Vec<Detail>) {
     description(before.map(|r| &r.description), after.map(|r| &r.description), details);
-    let grants = |role: Option<&Role>| -> Vec<Grant> {
-        role.map_or_else(Vec::new, |r| r.grants.keys().cloned().collect())
+    let grants = |role: Option<&Role>| -> BTreeSet<Grant> {
+        role.into_iter().flat_map(|role| role.grants.keys().cloned()).collect()
     };
-    let (before, after) = (grants(before), grants(after));
-    parts(before.iter(), after.iter(), details, |grant| told(grant).to_string());
+    parts((&grants(before), &grants(after)), details, told);
 }
 
 fn user((before, after): Both<'_, User>, details: &mut Vec<Detail>) {
@@ -183,11 +179,10 @@ fn user((before, after): Both<'_, User>, details: &mut Vec<Detail>) {
         details.push(Detail { action: Action::Change, text: "password".to_owned() });
     }
     description(before.map(|u| &u.description), after.map(|u| &u.description), details);
-    let roles = |user: Option<&User>| -> Vec<Name> {
-        user.map_or_else(Vec::new, |u| u.roles.keys().cloned().collect())
+    let roles = |user: Option<&User>| -> BTreeSet<Name> {
+        user.into_iter().flat_map(|user| user.roles.keys().cloned()).collect()
     };
-    let (before, after) = (roles(before), roles(after));
-    parts(before.iter(), after.iter(), details, |role| format!("role {role}"));
+    parts((&roles(before), &roles(after)), details, |role| format!("role {role}"));
 }
 
 /// How many things come, change and go.

@@ -22,5 +22,4 @@ mod problem;
 pub mod steps;
 pub mod wanted;
 
-pub use self::node::MAX_DOCUMENT;
 pub use self::problem::{Place, Problem, Problems};

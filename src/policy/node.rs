@@ -10,7 +10,7 @@ use serde_saphyr::{Location, Spanned};
 use super::problem::{Place, Problems};
 
 /// The longest document that is read.
-pub const MAX_DOCUMENT: usize = 64 << 20;
+const MAX_DOCUMENT: usize = 64 << 20;
 /// Values and keys of one.
 const MAX_NODES: usize = 10_000_000;
 /// How deep they may be nested: the deepest that means something is a grant's field.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::error::Error;
+
 /// A place in a document, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -36,6 +38,12 @@ impl Problems {
         self.0.push(Problem { place, text: text.to_string() });
     }
 
+    /// Adds what a rule of the model says, without what ends all its texts.
+    pub(super) fn refused(&mut self, place: Place, e: &Error) {
+        let text = e.text();
+        self.add(place, text.split(": invalid parameter").next().unwrap_or(text));
+    }
+
     /// Takes the problems of another look at the same document.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
@@ -54,19 +62,9 @@ impl Problems {
         Err(self)
     }
 
-    /// The problems.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.0.iter()
-    }
-}
-
-impl fmt::Display for Problems {
-    /// One line for each, without the name of the document.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Problem { place, text }) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{place}: {text}")?;
-        }
-        Ok(())
+    /// One line for each, of a document with that name.
+    pub fn of(&self, document: &str) -> String {
+        let lines = self.0.iter().map(|p| format!("{document}:{}: {}", p.place, p.text));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }

@@ -227,6 +227,6 @@ fn check_grant(
     if let Some(level) = level
         && let Err(e) = check_level(level, name, &grant.database, &grant.object)
     {
-        problems.add(place, e.text());
+        problems.refused(place, &e);
     }
 }

@@ -80,7 +80,7 @@ pub fn refused_at(revision: Revision, mut refusal: tonic::Status) -> tonic::Stat
 }
 
 /// The refusal of one step among several.
-pub fn in_step(step: &str, refusal: tonic::Status) -> tonic::Status {
+pub fn in_step(step: &str, refusal: &tonic::Status) -> tonic::Status {
     let text = format!("{step}: {}", refusal.message());
     tonic::Status::with_metadata(refusal.code(), text, refusal.metadata().clone())
 }

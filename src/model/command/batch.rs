@@ -172,8 +172,11 @@ fn one(
     Ok(held.map(|grant| Change::Revoke { role: name.clone(), grant: grant.clone() }).collect())
 }
 
-/// What Milvus calls the action: its own names come first, those of groups among them.
-fn privilege_of<'a>(state: &State, action: &'a str) -> Result<&'a str, Error> {
+/// What Milvus calls an action: its own names come first, those of groups among them.
+///
+/// # Errors
+/// There is none of that name.
+pub fn privilege_of<'a>(state: &State, action: &'a str) -> Result<&'a str, Error> {
     if action == ANY || is_defined(action) || state.groups.contains_key(action) {
         return Ok(action);
     }

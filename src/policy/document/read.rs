@@ -23,6 +23,11 @@ pub(super) fn document(node: &Node, problems: &mut Problems) -> Document {
     Document { groups, roles, users }
 }
 
+/// Whether it permits something as a member of a group.
+fn is_member(name: &str) -> bool {
+    defined(name).is_some_and(|privilege| privilege.kind() != PrivilegeKind::BuiltInGroup)
+}
+
 /// The known fields of a mapping.
 struct Fields<'n>(Vec<(&'n str, &'n Node)>);
 
@@ -39,7 +44,7 @@ struct Reader<'p> {
 impl Reader<'_> {
     fn check(&mut self, place: Place, checked: Result<(), Error>) {
         if let Err(e) = checked {
-            self.problems.add(place, e.text());
+            self.problems.refused(place, &e);
         }
     }
 
@@ -173,19 +178,21 @@ impl Reader<'_> {
             }
             let members = self.names(node, "privilege", "a group");
             for At { place, value } in &members {
-                let kind = defined(value).map(Privilege::kind);
-                if names.contains(value) || kind == Some(PrivilegeKind::BuiltInGroup) {
+                if is_member(value) {
+                    continue;
+                }
+                if names.contains(value) || is_defined(value) {
                     self.problems.add(
                         *place,
                         format_args!("`{value}` is a group: groups in groups permit nothing"),
                     );
-                } else if kind.is_none() {
+                } else {
                     let value = name::shortened(value);
                     self.problems.add(*place, format_args!("there is no privilege `{value}`"));
                 }
             }
-            let values: Vec<&str> = members.iter().map(|m| &*m.value).collect();
-            self.check(name.place, same_level(values.into_iter()));
+            let known: Vec<_> = members.iter().filter(|m| is_member(&m.value)).collect();
+            self.check(name.place, same_level(known.iter().map(|m| &*m.value)));
             Group { name, members }
         });
         groups.collect()

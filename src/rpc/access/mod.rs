@@ -55,4 +55,18 @@ impl AccessService for Access {
         let (caller, request) = open(request)?;
         transact::transact(self, &caller, request).await
     }
+
+    async fn grant_privileges_to_role(
+        &self,
+        request: Request<RolePrivilegesRequest>,
+    ) -> Answer<RolePrivilegesResponse> {
+        self.service.grant_privileges(request).await
+    }
+
+    async fn revoke_privileges_from_role(
+        &self,
+        request: Request<RolePrivilegesRequest>,
+    ) -> Answer<RolePrivilegesResponse> {
+        self.service.revoke_privileges(request).await
+    }
 }

@@ -42,7 +42,7 @@ pub(super) async fn transact(
             };
             // INVARIANT: a step is admitted as the call that it is, for the same caller, before
             // anything is done. Defended by `tests/it/rpc/transact.rs`.
-            admit(access, caller, &call).await.map_err(|e| status::in_step(&step_name(), e))?;
+            admit(access, caller, &call).await.map_err(|e| status::in_step(&step_name(), &e))?;
             match command(&access.service, caller, call).await {
                 Ok(command) => commands.push(command),
                 Err(e) => return Ok(Err(e.context(&step_name()))),
