@@ -76,6 +76,21 @@ pub struct Order {
     pub only_at: Option<Revision>,
 }
 
+impl Order {
+    /// Whether it may be carried out at that revision.
+    fn check_revision(&self, now: Revision) -> Result<(), Error> {
+        match self.only_at {
+            Some(revision) if revision != now => Err(Error::verbatim(
+                ErrorKind::Unavailable,
+                format!(
+                    "revision {revision} was asked for, and this is {now}: nothing was changed"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl From<Command> for Order {
     fn from(command: Command) -> Self {
         Self { command, origin: Origin::default(), only_at: None }
@@ -116,6 +131,7 @@ struct Published {
     in_force: watch::Sender<Revision>,
     health: watch::Sender<Health>,
     turns: Turns,
+    rules: Rules,
     /// What those are told who follow this instance.
     history: Arc<History>,
     /// When the state was last known to be the newest; none where nobody else changes it.
@@ -217,6 +233,7 @@ impl Engine {
             in_force: watch::Sender::new(0),
             health: watch::Sender::new(Health::Healthy),
             turns: Turns::default(),
+            rules: rules.clone(),
             history: Arc::default(),
             confirmed: ArcSwapOption::empty(),
             sharing,
@@ -327,6 +344,17 @@ impl Engine {
                 "the store does not answer; whether the change was stored is not known yet",
             )),
         }
+    }
+
+    /// Whether an order would be carried out now. It changes nothing.
+    ///
+    /// # Errors
+    /// It would be refused, as far as the state tells.
+    pub fn rehearse(&self, order: &Order) -> Result<Revision, Error> {
+        let snapshot = self.current()?;
+        order.check_revision(snapshot.revision)?;
+        order.command.plan(&snapshot.state, &self.published.rules)?;
+        Ok(snapshot.revision)
     }
 
     /// INVARIANT: with strict revokes, what takes something away is acknowledged only when nobody

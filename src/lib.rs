@@ -15,6 +15,7 @@
 //! | [`engine`] | the single writer, and the snapshots that everybody reads |
 //! | [`authz`] | grants compiled into a policy, and the decision; pure |
 //! | [`model`] | users, roles, grants, groups, databases, and every rule about them; pure |
+//! | [`policy`] | access as code: documents compared with what holds; pure |
 //! | [`storage`] | where changes are kept |
 //! | [`passwords`], [`clock`], [`telemetry`], [`tls`] | what several rooms need |
 //!
@@ -66,6 +67,7 @@ pub mod gate;
 pub mod listener;
 pub mod model;
 pub mod passwords;
+pub mod policy;
 pub mod rest;
 pub mod rpc;
 pub mod run_command;

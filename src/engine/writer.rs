@@ -363,16 +363,8 @@ impl Group {
     }
 
     fn add(&mut self, order: &Order, rules: &Rules, names: &mut Names) -> Answer {
-        let Order { command, only_at, .. } = order;
-        if let Some(revision) = only_at.filter(|revision| *revision != self.revision) {
-            return Err(Error::verbatim(
-                ErrorKind::Unavailable,
-                format!(
-                    "revision {revision} was asked for, and this is {}: nothing was changed",
-                    self.revision
-                ),
-            ));
-        }
+        order.check_revision(self.revision)?;
+        let command = &order.command;
         let mut changes = command.plan(&self.state, rules)?;
         // What is gone here already need not be so elsewhere: a commit that changes nothing tells.
         let mut strict = self.planning.strict_revokes && command.takes_away();

@@ -8,7 +8,7 @@ use crate::model::privilege::{
 use crate::model::state::{Change, DEFAULT_DATABASE, Grant, Name, Role, State};
 
 /// What else Milvus grants and revokes with a privilege.
-pub(super) fn related(privilege: &str) -> &'static [&'static str] {
+pub fn related(privilege: &str) -> &'static [&'static str] {
     match privilege {
         "Load" => &["GetLoadState", "GetLoadingProgress"],
         "Flush" => &["GetFlushState"],
@@ -136,12 +136,7 @@ fn check_v2_privilege(
     if name != ANY && custom.is_none() && !is_defined(name) {
         return Err(Error::invalid(format_args!("not found the privilege name[{name}]")));
     }
-    // The first member tells the level; all members of a group share it.
-    let level = match (rules.groups.members(name), custom) {
-        (Some(members), _) => members.first().map(|p| p.level()),
-        (None, Some(group)) => group.privileges.iter().next().map(|member| level_of(member)),
-        (None, None) => None,
-    };
+    let level = group_level(rules, state, name);
     let collection = match &request.target {
         Target::V2 { collection } => collection.as_str(),
         Target::V1 { object, .. } => object.as_str(),
@@ -149,9 +144,21 @@ fn check_v2_privilege(
     level.map_or(Ok(()), |level| check_level(level, name, &request.database, collection))
 }
 
+/// The level of a group, if that is one and has members: the first tells, since all share it.
+pub fn group_level(rules: &Rules, state: &State, name: &str) -> Option<Option<Level>> {
+    match (rules.groups.members(name), state.groups.get(name)) {
+        (Some(members), _) => members.first().map(|p| p.level()),
+        (None, Some(group)) => group.privileges.iter().next().map(|member| level_of(member)),
+        (None, None) => None,
+    }
+}
+
 /// Whether what has that level, if groups that mix them have any, can be held there. Milvus asks
 /// so for groups alone.
-pub(super) fn check_level(
+///
+/// # Errors
+/// It is never asked for there.
+pub fn check_level(
     level: Option<Level>,
     name: &str,
     database: &str,

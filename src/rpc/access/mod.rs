@@ -1,5 +1,6 @@
 //! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
 
+mod transact;
 mod watch;
 
 use std::sync::Arc;
@@ -48,6 +49,11 @@ impl AccessService for Access {
     async fn move_grants(&self, request: Request<MoveGrantsRequest>) -> Answer<common::Status> {
         let (caller, request) = open(request)?;
         grants::follow_collection(&self.service, &caller, request).await
+    }
+
+    async fn transact(&self, request: Request<TransactRequest>) -> Answer<TransactResponse> {
+        let (caller, request) = open(request)?;
+        transact::transact(self, &caller, request).await
     }
 
     async fn grant_privileges_to_role(
