@@ -8,6 +8,7 @@ mod export;
 mod one_by_one;
 mod plan;
 mod policy;
+mod policy_schema;
 mod progress;
 mod run_command;
 mod server;
@@ -29,6 +30,8 @@ pub enum Command {
     Export(export::Export),
     /// Tell what a document would change. Exit codes: 0 nothing, 2 something, 1 failed.
     Plan(plan::Plan),
+    /// Print the JSON schema of documents, for editors.
+    PolicySchema(policy_schema::PolicySchema),
     /// Make a document hold, all of it or nothing where the server has transactions.
     Apply(apply::Apply),
 }
@@ -49,6 +52,7 @@ impl Command {
                     Self::RunCommand(command) => command.run().await,
                     Self::Export(command) => command.run().await,
                     Self::Plan(command) => command.run().await,
+                    Self::PolicySchema(command) => command.run(),
                     Self::Apply(command) => command.run().await,
                 }
             })
