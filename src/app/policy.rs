@@ -3,7 +3,7 @@
 //!
 //! Several instances over one store may have the same document: what each would change is computed
 //! from the newest state and made only on that one, so the first makes it and the others find nothing
-//! to do.
+//! to do. Where a store takes less at once than a document asks for, it is made in parts.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use crate::config::PolicyFile;
 use crate::engine::{Engine, Order};
 use crate::model::command::{Command, Rules};
+use crate::model::error::{Error, ErrorKind};
 use crate::model::origin::Origin;
 use crate::model::state::{ROOT, State};
 use crate::passwords::{self, Passwords};
@@ -166,11 +167,7 @@ impl Keeper {
                 }
                 return Ok(snapshot.revision);
             }
-            let comment = self.policy.file.display().to_string();
-            let origin = Origin { user: "policy".to_owned(), comment, ..Origin::default() };
-            let only_at = Some(snapshot.revision);
-            match self.engine.execute(Order { command: Command::All(steps), origin, only_at }).await
-            {
+            match self.execute(&steps, snapshot.revision).await {
                 Ok(revision) => {
                     match cause {
                         Cause::Start | Cause::Changed => {
@@ -189,6 +186,26 @@ impl Keeper {
             }
         }
         Err("the policy cannot be applied: others change access all the time".to_owned())
+    }
+
+    /// All at once, or in as few parts as the store takes.
+    async fn execute(&self, steps: &[Command], at: Revision) -> Result<Revision, Error> {
+        let (mut rest, mut revision, mut size) = (steps, at, steps.len());
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at_checked(size).unwrap_or((rest, &[]));
+            let comment = self.policy.file.display().to_string();
+            let origin = Origin { user: "policy".to_owned(), comment, ..Origin::default() };
+            let command = Command::All(part.to_vec());
+            let order = Order { command, origin, only_at: Some(revision) };
+            match self.engine.execute(order).await {
+                Ok(reached) => (rest, revision) = (later, reached),
+                Err(e) if e.kind() == ErrorKind::TooLarge && part.len() > 1 => {
+                    size = part.len() / 2
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(revision)
     }
 
     fn told(&self, problems: &Problems) -> String {
