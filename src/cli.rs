@@ -11,6 +11,7 @@ mod one_by_one;
 mod output;
 mod plan;
 mod policy;
+mod policy_schema;
 mod progress;
 mod restore;
 mod run_command;
@@ -33,6 +34,8 @@ pub enum Command {
     Export(export::Export),
     /// Tell what a document would change. Exit codes: 0 nothing, 2 something, 1 failed.
     Plan(plan::Plan),
+    /// Print the JSON schema of documents, for editors.
+    PolicySchema(policy_schema::PolicySchema),
     /// Make a document hold, all of it or nothing where the server has transactions.
     Apply(apply::Apply),
     /// Write users, roles, grants and groups to a file, with a checksum.
@@ -57,6 +60,7 @@ impl Command {
                     Self::RunCommand(command) => command.run().await,
                     Self::Export(command) => command.run().await,
                     Self::Plan(command) => command.run().await,
+                    Self::PolicySchema(command) => command.run(),
                     Self::Apply(command) => command.run().await,
                     Self::Backup(command) => command.run().await,
                     Self::Restore(command) => command.run().await,

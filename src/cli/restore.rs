@@ -48,7 +48,7 @@ impl Restore {
         let text = fs::read_to_string(&self.file).map_err(|e| tell(e.to_string()))?;
         let content = backup_file::read(&text).map_err(tell)?;
         let server = self.server.connect().await?;
-        let found = state::read(&server).await?;
+        let found = state::read(&server, &BTreeSet::new()).await?;
         if !self.merge {
             check_empty(&found.state)?;
         }
@@ -61,7 +61,7 @@ impl Restore {
         if !plan.steps.is_empty() {
             let how = apply(&server, &plan, "milvus-rbac restore").await?;
             let Some(how) = how else {
-                return Err("something was changed meanwhile; nothing was restored".to_owned());
+                return Err("something was changed meanwhile; run it again".to_owned());
             };
             println!("restored {how}: {counts}");
         } else {

@@ -23,6 +23,7 @@
 //! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `overload`: more of everything than can be served
+//! * `policy`: access as code: documents, plans, and what becomes of a server
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
 //! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
@@ -52,6 +53,7 @@ mod linear;
 mod login;
 mod oracle;
 mod overload;
+mod policy;
 mod power_loss;
 mod product;
 mod property;

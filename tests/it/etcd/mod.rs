@@ -6,6 +6,7 @@ mod cluster;
 mod copied;
 mod new_enemy;
 mod partition;
+mod policy;
 mod proxy;
 mod server;
 mod strict;
