@@ -24,6 +24,7 @@
 //! * `overload`: more of everything than can be served
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
+//! * `answers`: what is said of decisions, against the decisions
 //! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
 
 #![expect(
@@ -33,6 +34,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod answers;
 mod architecture;
 mod certificates;
 mod crash;
