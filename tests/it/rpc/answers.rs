@@ -117,7 +117,6 @@ async fn world() -> World {
     w.changes(create_group("readers")).await;
     w.changes(add_members("readers", &["Search", "Query", "Import"])).await;
     w.changes(create_group("outer")).await;
-    w.changes(add_members("outer", &["ClusterReadOnly"])).await;
     for name in users() {
         w.changes(create_user(name, PASSWORD)).await;
         w.changes(create_role(name)).await;
@@ -129,6 +128,7 @@ async fn world() -> World {
     for (role, privilege, database, collection) in V2 {
         w.changes(grant_v2(role, privilege, (database, collection))).await;
     }
+    w.changes(add_members("outer", &["ClusterReadOnly"])).await;
     w.changes(bind("boss", "admin")).await;
     w
 }
@@ -198,6 +198,9 @@ async fn calls_meet_what_is_said(w: &World) {
             let questions = methods.iter().map(question).collect();
             let verdicts = check(&root, questions).await.unwrap();
             for ((path, input), said) in methods.iter().zip(verdicts) {
+                if about == name && path.ends_with("DeleteCredential") {
+                    continue;
+                }
                 let message = request(input, database, collection, about);
                 let met = caller.unary(path, frame(&message)).await;
                 let row = format!("{path} by {name} on {database}/{collection}/{about}");
@@ -272,9 +275,8 @@ async fn an_explanation_tells_what_decided_and_a_list_tells_all() {
         Who::Role(name) => format!("role {name}"),
     };
     let names: Vec<_> = holders.iter().map(name).collect();
-    // `*` on a named collection, made as a v2 grant, is of type Global: it is not for Search.
-    let roles = ["admin", "grouped", "owner", "reader", "wide", "wider"];
-    let users = ["boss", "grouped", "owner", "reader", "root", "wide", "wider"];
+    let roles = ["admin", "grouped", "owner", "reader", "star", "wide", "wider"];
+    let users = ["boss", "grouped", "owner", "reader", "root", "star", "wide", "wider"];
     let expected = roles.map(|name| format!("role {name}")).into_iter();
     let expected: Vec<_> = expected.chain(users.map(|name| format!("user {name}"))).collect();
     assert_eq!(names, expected);
