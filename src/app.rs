@@ -2,6 +2,7 @@
 //! named.
 
 mod copy;
+mod policy;
 mod root;
 
 use std::io::Write as _;
@@ -83,6 +84,10 @@ pub async fn run(config: Config) -> Result<(), String> {
             None
         }
     };
+    if let Some(policy) = config.policy {
+        let (engine, passwords, rules) = (engine.clone(), passwords.clone(), config.rules.clone());
+        tokio::spawn(policy::Keeper::new(engine, passwords, rules, policy).start().await?);
+    }
     if !config.gate.authorization {
         warn!("authorization is off: credentials are ignored and nothing is refused");
     }
@@ -118,7 +123,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let access = Access::new(service.clone(), gate.clone(), stopping.clone());
     let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
         .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
-        .add_service(AccessServiceServer::new(access))
+        .add_service(AccessServiceServer::new(access).max_decoding_message_size(gate::MAX_MESSAGE))
         .add_service(health);
     if config.gate.ext_authz {
         let external = AuthorizationServer::new(External::new(gate.clone()));

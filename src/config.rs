@@ -2,11 +2,14 @@
 //! means and has been checked.
 
 mod etcd;
+mod manual;
 mod store;
+
+pub use self::manual::Manual;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -19,6 +22,7 @@ use crate::gate::{Credentials, Options};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Rules;
 use crate::model::name;
+use crate::passwords::read_file;
 use crate::storage::Login;
 use crate::storage::etcd::Target;
 use crate::storage::follow;
@@ -43,6 +47,8 @@ enum Command {
     Store(StoreCommand),
     #[command(flatten)]
     Client(cli::Command),
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,6 +78,8 @@ pub enum Task {
     Copy(Box<Ends>),
     /// Ask a server.
     Client(Box<cli::Command>),
+    /// Print something about the command line.
+    Manual(Manual),
 }
 
 /// Where records come from, and where they go.
@@ -90,6 +98,7 @@ impl TryFrom<Cli> for Task {
         match cli.command {
             Some(Command::Store(StoreCommand::Copy(copy))) => copy.try_into(),
             Some(Command::Client(command)) => Ok(Self::Client(Box::new(command))),
+            Some(Command::Manual(manual)) => Ok(Self::Manual(manual)),
             Some(Command::Serve(flags)) => Ok(Self::Serve(Box::new((*flags).try_into()?))),
             None => Ok(Self::Serve(Box::new(cli.flags.try_into()?))),
         }
@@ -200,6 +209,13 @@ pub struct Flags {
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `milvus_rbac=debug`.
     #[arg(long, env = "MILVUS_RBAC_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     log_level: String,
+    /// Keep who may do what as this document says: it is applied at the start, when it changes, and
+    /// when somebody else changed what it says. See `plan` and `apply`.
+    #[arg(long, env = "MILVUS_RBAC_POLICY", value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Remove what is not in that document.
+    #[arg(long, env = "MILVUS_RBAC_POLICY_PRUNE", requires = "policy")]
+    policy_prune: bool,
     #[command(flatten)]
     reach: store::StoreFlags,
     #[command(flatten)]
@@ -290,6 +306,8 @@ pub struct Config {
     pub upstream: Option<Behind>,
     /// The password of a new `root`; none for the default one.
     pub root_password: Option<Vec<u8>>,
+    /// The document that is kept true.
+    pub policy: Option<PolicyFile>,
     /// Limits and groups.
     pub rules: Rules,
     /// bcrypt's cost for new hashes.
@@ -300,6 +318,15 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged.
     pub log_level: String,
+}
+
+/// A document that is kept true.
+#[derive(Debug)]
+pub struct PolicyFile {
+    /// Where it is.
+    pub file: PathBuf,
+    /// Whether what is not in it goes.
+    pub prune: bool,
 }
 
 /// A Milvus behind the gate.
@@ -342,6 +369,10 @@ impl TryFrom<Flags> for Config {
         if flags.strict_revokes && !matches!(store, StoreUrl::Etcd(_)) {
             return Err("--strict-revokes needs --store etcd:// or etcds://".to_owned());
         }
+        if flags.policy.is_some() && matches!(store, StoreUrl::Follow(_)) {
+            return Err("--policy belongs to the instance that is followed".to_owned());
+        }
+        let prune = flags.policy_prune;
         Ok(Self {
             listen: address("--listen", flags.listen)?,
             admin_listen: match flags.admin_listen.as_str() {
@@ -366,6 +397,7 @@ impl TryFrom<Flags> for Config {
             },
             upstream: flags.sidecar.behind()?,
             root_password: flags.root_password_file.map(|file| root_password(&file)).transpose()?,
+            policy: flags.policy.map(|file| PolicyFile { file, prune }),
             rules: Rules {
                 max_users: flags.max_users,
                 max_roles: flags.max_roles,
@@ -454,12 +486,9 @@ fn store_url(flag: &str, url: &str, reach: &store::StoreFlags) -> Result<StoreUr
 }
 
 /// The file's text, without the line's end.
-fn root_password(file: &PathBuf) -> Result<Vec<u8>, String> {
+fn root_password(file: &Path) -> Result<Vec<u8>, String> {
     let flag = "--root-password-file";
-    let mut password = fs::read(file).map_err(|e| format!("{flag} {}: {e}", file.display()))?;
-    while password.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
-        password.pop();
-    }
+    let password = read_file(file).map_err(|e| format!("{flag} {e}"))?;
     name::check_password(&password).map_err(|e| format!("{flag} {}: {e}", file.display()))?;
     Ok(password)
 }

@@ -4,6 +4,7 @@
 mod access;
 pub mod answers;
 mod backup;
+mod batches;
 pub mod codec;
 mod databases;
 mod grants;

@@ -1,6 +1,9 @@
 //! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
 
 mod answers;
+    }
+
+mod transact;
 mod watch;
 
 use std::sync::Arc;
@@ -74,5 +77,24 @@ impl AccessService for Access {
     ) -> Answer<BoxStream<WhatCanResponse>> {
         let (caller, request) = open(request)?;
         answers::what(self, caller, request).await
+    }
+
+    async fn transact(&self, request: Request<TransactRequest>) -> Answer<TransactResponse> {
+        let (caller, request) = open(request)?;
+        transact::transact(self, &caller, request).await
+    }
+
+    async fn grant_privileges_to_role(
+        &self,
+        request: Request<RolePrivilegesRequest>,
+    ) -> Answer<RolePrivilegesResponse> {
+        self.service.grant_privileges(request).await
+    }
+
+    async fn revoke_privileges_from_role(
+        &self,
+        request: Request<RolePrivilegesRequest>,
+    ) -> Answer<RolePrivilegesResponse> {
+        self.service.revoke_privileges(request).await
     }
 }
