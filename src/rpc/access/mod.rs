@@ -1,8 +1,6 @@
 //! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
 
 mod answers;
-    }
-
 mod transact;
 mod watch;
 
