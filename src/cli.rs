@@ -4,15 +4,21 @@
 //! 1 failed, 2 bad usage; a command that answers by its exit code says so in its help.
 
 mod apply;
+mod check;
+mod explain;
 mod export;
 mod one_by_one;
 mod plan;
 mod policy;
 mod progress;
+mod question;
 mod run_command;
 mod server;
 mod state;
+mod what_can;
+mod who_can;
 mod wire;
+mod words;
 
 use std::process::ExitCode;
 
@@ -31,6 +37,14 @@ pub enum Command {
     Plan(plan::Plan),
     /// Make a document hold, all of it or nothing where the server has transactions.
     Apply(apply::Apply),
+    /// Tell whether somebody may do something. Exit codes: 0 yes, 3 no, 1 failed, 2 bad usage.
+    Check(check::Check),
+    /// Tell why somebody may do something; or why not, and what would help.
+    Explain(explain::Explain),
+    /// List all users and roles that may do something, each with how.
+    WhoCan(who_can::WhoCan),
+    /// List everything that somebody may do, grant by grant.
+    WhatCan(what_can::WhatCan),
 }
 
 /// Why a command could not be carried out, for a person.
@@ -50,6 +64,10 @@ impl Command {
                     Self::Export(command) => command.run().await,
                     Self::Plan(command) => command.run().await,
                     Self::Apply(command) => command.run().await,
+                    Self::Check(command) => command.run().await,
+                    Self::Explain(command) => command.run().await,
+                    Self::WhoCan(command) => command.run().await,
+                    Self::WhatCan(command) => command.run().await,
                 }
             })
         });

@@ -160,7 +160,8 @@ fn request(input: &MessageDescriptor, database: &str, collection: &str, user: &s
         let name = match field.name() {
             "db_name" | "dbName" | "newDBName" | "target_db_name" => database,
             "collection_name" | "collectionName" | "collection_names" => collection,
-            "username" | "user" => user,
+            // Ours call somebody else by that name.
+            "username" | "user" if !input.full_name().starts_with("milvus_rbac.v1.") => user,
             _ => continue,
         };
         let text = match field.kind() {
