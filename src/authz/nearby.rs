@@ -65,7 +65,7 @@ pub enum Why<'a> {
     },
     /// It is on something else in another database.
     Elsewhere,
-    /// It is on the same, but what it permits there is something else.
+    /// It names the same, or what that is part of, but what it permits there is something else.
     OtherPrivilege,
 }
 
@@ -191,7 +191,9 @@ impl<'n, 'a> Sieve<'n, 'a> {
             }
         }
         let mut beside = false;
-        if matches!(need, Need::Privilege { .. }) {
+        // What is held on everything is near to nothing.
+        let named = **database != *ANY || **object != *ANY;
+        if named && matches!(need, Need::Privilege { .. }) {
             reach::of_grant(grant, view.state, view.groups, &mut |database, object, set| {
                 beside |= need.is_at(database, object) && !set.intersection(self.alike).is_empty();
             });
@@ -208,4 +210,125 @@ fn is_similar(held: &str, needed: &str) -> bool {
     }
     let (held, needed) = (held.trim().to_ascii_lowercase(), needed.trim().to_ascii_lowercase());
     held.starts_with(&needed) || needed.starts_with(&held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::{Object, Policy, Subject, explain};
+    use crate::model::builtin::BuiltInGroups;
+    use crate::model::privilege::ObjectType;
+    use crate::model::state::{Change, Group, State};
+
+    const R: &str = "r";
+
+    fn grant(privilege: &str, database: &str, object: &str) -> Grant {
+        let object_type = match Privilege::stored_as(privilege) {
+            Some(privilege) => privilege.object_type(),
+            None => ObjectType::Global,
+        };
+        let (database, object) = (database.into(), object.into());
+        Grant { object_type, database, object, privilege: privilege.into() }
+    }
+
+    fn group(name: &str, members: &[&str]) -> Change {
+        let privileges = members.iter().map(|member| Name::from(*member)).collect();
+        Change::PutGroup { name: name.into(), group: Group { privileges } }
+    }
+
+    /// What is said of a role that holds `grants`, to one who may not search `docs`.
+    fn said(grants: &[Grant], more: &[Change], need: &Need<'static>) -> Vec<(String, String)> {
+        let mut state = State::default();
+        let put = Change::PutRole { name: R.into(), description: "".into() };
+        let grant = |grant: &Grant| Change::Grant {
+            role: R.into(),
+            grant: grant.clone(),
+            grantor: "root".into(),
+        };
+        for change in [put].into_iter().chain(grants.iter().map(grant)).chain(more.to_vec()) {
+            state.apply(&change).unwrap();
+        }
+        let groups = BuiltInGroups::default();
+        let policy = Policy::compile(&state, &groups);
+        let view = View { state: &state, policy: &policy, groups: &groups };
+        let explained = explain(&view, Subject::Role(R), need, true);
+        let near = explained.nearby.iter();
+        near.map(|n| (format!("{}/{}", n.grant.database, n.grant.object), n.why.to_string()))
+            .collect()
+    }
+
+    fn search(collection: &'static str) -> Need<'static> {
+        Need::Privilege {
+            privilege: Privilege::named("Search").unwrap(),
+            database: "default",
+            object: Object::Collection(collection),
+        }
+    }
+
+    fn one(grants: &[Grant], more: &[Change], need: &Need<'static>) -> String {
+        let said = said(grants, more, need);
+        assert_eq!(said.len(), 1, "{said:?}");
+        said.into_iter().map(|(_, why)| why).collect()
+    }
+
+    #[test]
+    fn each_reason_has_its_words() {
+        let docs = search("docs");
+        let outer = grant("PrivilegeGroupouter", "default", "docs");
+        assert_eq!(
+            one(&[outer.clone()], &[group("outer", &["CollectionReadOnly"])], &docs),
+            "the group `CollectionReadOnly` counts for nothing inside the group `outer`"
+        );
+        assert_eq!(one(&[outer.clone()], &[], &docs), "the group `outer` is empty or gone");
+        assert_eq!(
+            one(&[outer.clone()], &[group("outer", &[])], &docs),
+            "the group `outer` is empty or gone"
+        );
+        let something_else = "what it permits there is something else";
+        assert_eq!(one(&[outer], &[group("outer", &["Query"])], &docs), something_else);
+        let similar = "its object is not `docs`: names are compared letter by letter, and an alias \
+                       counts only where it is looked up";
+        for name in ["Docs", "docs_v2", "doc", " docs"] {
+            assert_eq!(one(&[grant("PrivilegeSearch", "default", name)], &[], &docs), similar);
+        }
+        let held = |database, object| grant("PrivilegeSearch", database, object);
+        assert_eq!(one(&[held("default", "c")], &[], &docs), "its object is not `docs`");
+        assert_eq!(one(&[held("db1", "docs")], &[], &docs), "its database is not `default`");
+        let elsewhere = "its database and its object are others";
+        assert_eq!(one(&[held("db1", "c")], &[], &docs), elsewhere);
+        let all = search("*");
+        assert_eq!(one(&[held("default", "c")], &[], &all), "it is not on all of the database");
+        let create = Need::Privilege {
+            privilege: Privilege::named("CreateDatabase").unwrap(),
+            database: "*",
+            object: Object::Global { collection: None },
+        };
+        let instance = "it reaches the instance on database `*` alone";
+        assert_eq!(one(&[grant("PrivilegeAll", "db1", "*")], &[], &create), instance);
+        // What has nothing to do with it is not told.
+        assert_eq!(said(&[grant("PrivilegeCreateCollection", "db1", "*")], &[], &docs), []);
+        assert_eq!(said(&[grant("PrivilegeInsert", "default", "c")], &[], &docs), []);
+    }
+
+    #[test]
+    fn the_nearest_come_first_and_not_many() {
+        let mut grants: Vec<_> =
+            (0..30).map(|n| grant("PrivilegeSearch", "default", &format!("c{n:02}"))).collect();
+        grants.push(grant("PrivilegeSearch", "default", "Docs"));
+        grants.push(grant("PrivilegeInsert", "default", "docs"));
+        let other = [
+            Change::PutRole { name: "able".into(), description: "".into() },
+            Change::Grant {
+                role: "able".into(),
+                grant: grant("PrivilegeSearch", "*", "*"),
+                grantor: "root".into(),
+            },
+        ];
+        let said = said(&grants, &other, &search("docs"));
+        let places: Vec<_> = said.iter().map(|(place, _)| &**place).collect();
+        let others: Vec<_> = (0..8).map(|n| format!("default/c{n:02}")).collect();
+        let expected = ["default/Docs", "*/*"].into_iter();
+        assert_eq!(places, expected.chain(others.iter().map(|o| &**o)).collect::<Vec<_>>());
+        assert_eq!(said[1].1, "nobody holds this role");
+    }
 }

@@ -161,7 +161,11 @@ fn request(input: &MessageDescriptor, database: &str, collection: &str, user: &s
             "db_name" | "dbName" | "newDBName" | "target_db_name" => database,
             "collection_name" | "collectionName" | "collection_names" => collection,
             // Ours call somebody else by that name.
-            "username" | "user" if !input.full_name().starts_with("milvus_rbac.v1.") => user,
+            "username" | "user" | "user_name"
+                if !input.full_name().starts_with("milvus_rbac.v1.") =>
+            {
+                user
+            }
             _ => continue,
         };
         let text = match field.kind() {
