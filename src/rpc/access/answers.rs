@@ -32,8 +32,6 @@ const ABOUT_OTHERS: &str = "SelectOwnership";
 const MAX_QUESTIONS: usize = 1_000;
 /// Streams at a time.
 const STREAMS: usize = 64;
-/// Those of them, and explanations, that are being worked on at a time.
-const TURNS: usize = 2;
 /// How much is told in one message, about, and how many of them wait for the connection.
 const PAGE: usize = 256 << 10;
 const QUEUE: usize = 2;
@@ -45,6 +43,7 @@ const WHOLE: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Limits {
     streams: Arc<Semaphore>,
+    /// Streams and explanations that are being worked on.
     turns: Arc<Semaphore>,
 }
 
