@@ -49,7 +49,12 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { streams: Arc::new(Semaphore::new(STREAMS)), turns: Arc::new(Semaphore::new(TURNS)) }
+        // Half the cores at most, so that some are left for everything else.
+        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        Self {
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            turns: Arc::new(Semaphore::new((cores / 2).max(1))),
+        }
     }
 }
 
