@@ -4,14 +4,18 @@
 //! 1 failed, 2 bad usage; a command that answers by its exit code says so in its help.
 
 mod apply;
+mod backup;
+mod backup_file;
 mod check;
 mod explain;
 mod export;
 mod one_by_one;
+mod output;
 mod plan;
 mod policy;
 mod progress;
 mod question;
+mod restore;
 mod run_command;
 mod server;
 mod state;
@@ -45,6 +49,10 @@ pub enum Command {
     WhoCan(who_can::WhoCan),
     /// List everything that somebody may do, grant by grant.
     WhatCan(what_can::WhatCan),
+    /// Write users, roles, grants and groups to a file, with a checksum.
+    Backup(backup::Backup),
+    /// Bring back what a backup holds, all of it or nothing where the server has transactions.
+    Restore(restore::Restore),
 }
 
 /// Why a command could not be carried out, for a person.
@@ -68,6 +76,8 @@ impl Command {
                     Self::Explain(command) => command.run().await,
                     Self::WhoCan(command) => command.run().await,
                     Self::WhatCan(command) => command.run().await,
+                    Self::Backup(command) => command.run().await,
+                    Self::Restore(command) => command.run().await,
                 }
             })
         });

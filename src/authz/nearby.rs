@@ -274,18 +274,18 @@ mod tests {
     #[test]
     fn each_reason_has_its_words() {
         let docs = search("docs");
-        let outer = grant("PrivilegeGroupouter", "default", "docs");
+        let outer = [grant("PrivilegeGroupouter", "default", "docs")];
         assert_eq!(
-            one(&[outer.clone()], &[group("outer", &["CollectionReadOnly"])], &docs),
+            one(&outer, &[group("outer", &["CollectionReadOnly"])], &docs),
             "the group `CollectionReadOnly` counts for nothing inside the group `outer`"
         );
-        assert_eq!(one(&[outer.clone()], &[], &docs), "the group `outer` is empty or gone");
+        assert_eq!(one(&outer, &[], &docs), "the group `outer` is empty or gone");
         assert_eq!(
-            one(&[outer.clone()], &[group("outer", &[])], &docs),
+            one(&outer, &[group("outer", &[])], &docs),
             "the group `outer` is empty or gone"
         );
         let something_else = "what it permits there is something else";
-        assert_eq!(one(&[outer], &[group("outer", &["Query"])], &docs), something_else);
+        assert_eq!(one(&outer, &[group("outer", &["Query"])], &docs), something_else);
         let similar = "its object is not `docs`: names are compared letter by letter, and an alias \
                        counts only where it is looked up";
         for name in ["Docs", "docs_v2", "doc", " docs"] {

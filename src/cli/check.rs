@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::plan::tell;
+use super::output::tell;
 use super::question::{AskedFlags, ByRules, SubjectFlags};
 use super::{Outcome, ServerFlags};
 use crate::rpc::proto::access::CheckRequest;

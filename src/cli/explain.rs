@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::plan::tell;
+use super::output::tell;
 use super::question::{AskedFlags, ByRules, SubjectFlags};
 use super::words::{explanation, explanation_json};
 use super::{Outcome, ServerFlags};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::plan::tell;
+use super::output::tell;
 use super::question::{AskedFlags, ByRules, read};
 use super::server::refused;
 use super::words::{path_json, way};
