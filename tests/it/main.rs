@@ -26,6 +26,7 @@
 //! * `policy`: access as code: documents, plans, and what becomes of a server
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
+//! * `answers`: what is said of decisions, against the decisions
 //! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
 
 #![expect(
@@ -35,6 +36,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod answers;
 mod architecture;
 mod certificates;
 mod cli;

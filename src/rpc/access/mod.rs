@@ -1,5 +1,6 @@
 //! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
 
+mod answers;
 mod transact;
 mod watch;
 
@@ -24,12 +25,14 @@ pub struct Access {
     gate: Arc<Gate>,
     stopping: latest::Receiver<bool>,
     places: Arc<Semaphore>,
+    answers: answers::Limits,
 }
 
 impl Access {
     /// Streams go on as long as `gate` admits them, until the process is `stopping`.
     pub fn new(service: Service, gate: Arc<Gate>, stopping: latest::Receiver<bool>) -> Self {
-        Self { service, gate, stopping, places: Arc::new(Semaphore::new(watch::FOLLOWERS)) }
+        let places = Arc::new(Semaphore::new(watch::FOLLOWERS));
+        Self { service, gate, stopping, places, answers: answers::Limits::default() }
     }
 
     fn engine(&self) -> &Engine {
@@ -49,6 +52,29 @@ impl AccessService for Access {
     async fn move_grants(&self, request: Request<MoveGrantsRequest>) -> Answer<common::Status> {
         let (caller, request) = open(request)?;
         grants::follow_collection(&self.service, &caller, request).await
+    }
+
+    async fn check(&self, request: Request<CheckRequest>) -> Answer<CheckResponse> {
+        let (caller, request) = open(request)?;
+        answers::check(self, caller, request).await
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
+        let (caller, request) = open(request)?;
+        answers::explain(self, caller, request).await
+    }
+
+    async fn who_can(&self, request: Request<WhoCanRequest>) -> Answer<BoxStream<WhoCanResponse>> {
+        let (caller, request) = open(request)?;
+        answers::who(self, caller, request).await
+    }
+
+    async fn what_can(
+        &self,
+        request: Request<WhatCanRequest>,
+    ) -> Answer<BoxStream<WhatCanResponse>> {
+        let (caller, request) = open(request)?;
+        answers::what(self, caller, request).await
     }
 
     async fn transact(&self, request: Request<TransactRequest>) -> Answer<TransactResponse> {
