@@ -120,7 +120,14 @@ fn grow(store: &mut SledStore, batches: Range<u64>) {
         if i > 100 {
             changes.push(Change::Revoke { role: role((i - 98) % 7), grant: grant(i - 98) });
         }
-        let batch = Batch { expected: i, revision: i + 1, id: i.into(), changes, strict: false };
+        let batch = Batch {
+            expected: i,
+            revision: i + 1,
+            id: i.into(),
+            changes,
+            events: vec![],
+            strict: false,
+        };
         store.commit(&batch).unwrap();
     }
 }

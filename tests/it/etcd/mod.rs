@@ -44,7 +44,7 @@ fn open(etcd: &Etcd, root: &str) -> EtcdStore {
 }
 
 fn batch(expected: Revision, id: u128, changes: Vec<Change>) -> Batch {
-    Batch { expected, revision: expected + 1, id, changes, strict: false }
+    Batch { expected, revision: expected + 1, id, changes, events: vec![], strict: false }
 }
 
 fn role(name: &str) -> Change {
