@@ -1,5 +1,6 @@
 //! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
 
+mod audit;
 mod watch;
 
 use std::sync::Arc;
@@ -23,12 +24,15 @@ pub struct Access {
     gate: Arc<Gate>,
     stopping: latest::Receiver<bool>,
     places: Arc<Semaphore>,
+    listings: Arc<Semaphore>,
 }
 
 impl Access {
     /// Streams go on as long as `gate` admits them, until the process is `stopping`.
     pub fn new(service: Service, gate: Arc<Gate>, stopping: latest::Receiver<bool>) -> Self {
-        Self { service, gate, stopping, places: Arc::new(Semaphore::new(watch::FOLLOWERS)) }
+        let places = Arc::new(Semaphore::new(watch::FOLLOWERS));
+        let listings = Arc::new(Semaphore::new(audit::LISTINGS));
+        Self { service, gate, stopping, places, listings }
     }
 
     fn engine(&self) -> &Engine {
@@ -48,5 +52,12 @@ impl AccessService for Access {
     async fn move_grants(&self, request: Request<MoveGrantsRequest>) -> Answer<common::Status> {
         let (caller, request) = open(request)?;
         grants::follow_collection(&self.service, &caller, request).await
+    }
+
+    async fn list_audit_events(
+        &self,
+        request: Request<ListAuditEventsRequest>,
+    ) -> Result<Response<BoxStream<ListAuditEventsResponse>>, Status> {
+        audit::list(self, request).await
     }
 }
