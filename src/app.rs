@@ -3,6 +3,7 @@
 
 mod copy;
 mod person;
+mod policy;
 mod reset;
 mod root;
 
@@ -86,6 +87,10 @@ pub async fn run(config: Config) -> Result<(), String> {
             None
         }
     };
+    if let Some(policy) = config.policy {
+        let (engine, passwords, rules) = (engine.clone(), passwords.clone(), config.rules.clone());
+        tokio::spawn(policy::Keeper::new(engine, passwords, rules, policy).start().await?);
+    }
     if !config.gate.authorization {
         warn!("authorization is off: credentials are ignored and nothing is refused");
     }
@@ -121,7 +126,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     let access = Access::new(service.clone(), gate.clone(), stopping.clone());
     let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
         .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
-        .add_service(AccessServiceServer::new(access))
+        .add_service(AccessServiceServer::new(access).max_decoding_message_size(gate::MAX_MESSAGE))
         .add_service(health);
     if config.gate.ext_authz {
         let external = AuthorizationServer::new(External::new(gate.clone()));

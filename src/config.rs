@@ -3,8 +3,11 @@
 
 mod audit;
 mod etcd;
+mod manual;
 mod reset;
 mod store;
+
+pub use self::manual::Manual;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,6 +25,7 @@ use crate::gate::{Credentials, Options};
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Rules;
 use crate::model::name;
+use crate::passwords::read_file;
 use crate::storage::Login;
 use crate::storage::etcd::Target;
 use crate::storage::follow;
@@ -49,6 +53,8 @@ enum Command {
     ResetRootPassword(reset::ResetFlags),
     #[command(flatten)]
     Client(cli::Command),
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +86,8 @@ pub enum Task {
     Reset(Box<Reset>),
     /// Ask a server.
     Client(Box<cli::Command>),
+    /// Print something about the command line.
+    Manual(Manual),
 }
 
 /// Where records come from, and where they go.
@@ -99,6 +107,7 @@ impl TryFrom<Cli> for Task {
             Some(Command::Store(StoreCommand::Copy(copy))) => copy.try_into(),
             Some(Command::ResetRootPassword(flags)) => flags.try_into(),
             Some(Command::Client(command)) => Ok(Self::Client(Box::new(command))),
+            Some(Command::Manual(manual)) => Ok(Self::Manual(manual)),
             Some(Command::Serve(flags)) => Ok(Self::Serve(Box::new((*flags).try_into()?))),
             None => Ok(Self::Serve(Box::new(cli.flags.try_into()?))),
         }
@@ -209,6 +218,13 @@ pub struct Flags {
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `milvus_rbac=debug`.
     #[arg(long, env = "MILVUS_RBAC_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     log_level: String,
+    /// Keep who may do what as this document says: it is applied at the start, when it changes, and
+    /// when somebody else changed what it says. See `plan` and `apply`.
+    #[arg(long, env = "MILVUS_RBAC_POLICY", value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Remove what is not in that document.
+    #[arg(long, env = "MILVUS_RBAC_POLICY_PRUNE", requires = "policy")]
+    policy_prune: bool,
     #[command(flatten)]
     reach: store::StoreFlags,
     #[command(flatten)]
@@ -303,6 +319,8 @@ pub struct Config {
     pub upstream: Option<Behind>,
     /// The password of a new `root`; none for the default one.
     pub root_password: Option<Vec<u8>>,
+    /// The document that is kept true.
+    pub policy: Option<PolicyFile>,
     /// Limits and groups.
     pub rules: Rules,
     /// bcrypt's cost for new hashes.
@@ -313,6 +331,15 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged.
     pub log_level: String,
+}
+
+/// A document that is kept true.
+#[derive(Debug)]
+pub struct PolicyFile {
+    /// Where it is.
+    pub file: PathBuf,
+    /// Whether what is not in it goes.
+    pub prune: bool,
 }
 
 /// A Milvus behind the gate.
@@ -355,6 +382,10 @@ impl TryFrom<Flags> for Config {
         if flags.strict_revokes && !matches!(store, StoreUrl::Etcd(_)) {
             return Err("--strict-revokes needs --store etcd:// or etcds://".to_owned());
         }
+        if flags.policy.is_some() && matches!(store, StoreUrl::Follow(_)) {
+            return Err("--policy belongs to the instance that is followed".to_owned());
+        }
+        let prune = flags.policy_prune;
         Ok(Self {
             listen: address("--listen", flags.listen)?,
             admin_listen: match flags.admin_listen.as_str() {
@@ -383,6 +414,7 @@ impl TryFrom<Flags> for Config {
                 .root_password_file
                 .map(|file| password("--root-password-file", &file))
                 .transpose()?,
+            policy: flags.policy.map(|file| PolicyFile { file, prune }),
             rules: Rules {
                 max_users: flags.max_users,
                 max_roles: flags.max_roles,
@@ -472,10 +504,7 @@ fn store_url(flag: &str, url: &str, reach: &store::StoreFlags) -> Result<StoreUr
 
 /// The file's text, without the line's end.
 fn password(flag: &str, file: &Path) -> Result<Vec<u8>, String> {
-    let mut password = fs::read(file).map_err(|e| format!("{flag} {}: {e}", file.display()))?;
-    while password.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
-        password.pop();
-    }
+    let password = read_file(file).map_err(|e| format!("{flag} {e}"))?;
     name::check_password(&password).map_err(|e| format!("{flag} {}: {e}", file.display()))?;
     Ok(password)
 }

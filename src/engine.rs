@@ -25,7 +25,9 @@ use crate::storage::trail::Page;
 use crate::storage::{Revision, Store, StoreError};
 use history::History;
 use keeper::{Kept, Turns};
-use writer::{Done, Message, Request, Writer};
+use writer::{Message, Request, Writer};
+
+pub use writer::Done;
 
 /// Commands that may wait for the writer; more are refused.
 const QUEUE: usize = 4096;
@@ -75,6 +77,21 @@ pub struct Order {
     pub only_at: Option<Revision>,
 }
 
+impl Order {
+    /// Whether it may be carried out at that revision.
+    fn check_revision(&self, now: Revision) -> Result<(), Error> {
+        match self.only_at {
+            Some(revision) if revision != now => Err(Error::verbatim(
+                ErrorKind::Unavailable,
+                format!(
+                    "revision {revision} was asked for, and this is {now}: nothing was changed"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl From<Command> for Order {
     fn from(command: Command) -> Self {
         Self { command, origin: Origin::default(), only_at: None }
@@ -115,6 +132,7 @@ struct Published {
     in_force: watch::Sender<Revision>,
     health: watch::Sender<Health>,
     turns: Turns,
+    rules: Rules,
     /// What those are told who follow this instance.
     history: Arc<History>,
     /// When the state was last known to be the newest; none where nobody else changes it.
@@ -216,6 +234,7 @@ impl Engine {
             in_force: watch::Sender::new(0),
             health: watch::Sender::new(Health::Healthy),
             turns: Turns::default(),
+            rules: rules.clone(),
             history: Arc::default(),
             confirmed: ArcSwapOption::empty(),
             sharing,
@@ -297,19 +316,29 @@ impl Engine {
     /// A rule refuses it, or it could not be stored. Nothing changed then, unless the text says
     /// that it is not known yet, or that it is stored and not known to be in force everywhere.
     pub async fn execute(&self, order: impl Into<Order>) -> Result<Revision, Error> {
+        self.carry_out(order.into()).await.map(|done| done.revision)
+    }
+
+    /// The same, and tells what was done.
+    ///
+    /// # Errors
+    /// See [`Engine::execute`].
+    pub async fn carry_out(&self, order: Order) -> Result<Done, Error> {
         let (reply, answer) = oneshot::channel();
-        let request = Message::Request(Box::new(Request { order: order.into(), reply }));
+        let request = Message::Request(Box::new(Request { order, reply }));
         self.queue.try_send(request).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         let until = tokio::time::Instant::now() + ANSWER;
         match tokio::time::timeout_at(until, answer).await {
-            Ok(Ok(Ok(Done { revision, strict: true }))) => {
-                self.everywhere(revision, until).await?;
-                Ok(revision)
+            Ok(Ok(Ok(done))) => {
+                if done.strict {
+                    self.everywhere(done.revision, until).await?;
+                }
+                Ok(done)
             }
-            Ok(Ok(answer)) => answer.map(|done| done.revision),
+            Ok(Ok(refused)) => refused,
             // Too late, or the writer broke off in the middle.
             Ok(Err(_)) | Err(_) => Err(Error::new(
                 ErrorKind::Unavailable,
@@ -324,15 +353,32 @@ impl Engine {
     /// It cannot be read, or there is none here.
     pub async fn audit(&self, after: u64) -> Result<Page, Error> {
         let (reply, answer) = oneshot::channel();
-        let unread = |text: String| Error::verbatim(ErrorKind::Unavailable, text);
+        let unread = |e: StoreError| match e {
+            StoreError::Unfit(why) => Error::verbatim(ErrorKind::NotSupported, why),
+            e => Error::verbatim(ErrorKind::Unavailable, e.to_string()),
+        };
         self.queue.try_send(Message::Audit { after, reply }).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         match tokio::time::timeout(ANSWER, answer).await {
-            Ok(Ok(page)) => page.map_err(|e| unread(e.to_string())),
-            Ok(Err(_)) | Err(_) => Err(unread("the store does not answer".to_owned())),
+            Ok(Ok(page)) => page.map_err(unread),
+            Ok(Err(_)) | Err(_) => {
+                let why = "the store does not answer";
+                Err(Error::verbatim(ErrorKind::Unavailable, why))
+            }
         }
+    }
+
+    /// Whether an order would be carried out now. It changes nothing.
+    ///
+    /// # Errors
+    /// It would be refused, as far as the state tells.
+    pub fn rehearse(&self, order: &Order) -> Result<Revision, Error> {
+        let snapshot = self.current()?;
+        order.check_revision(snapshot.revision)?;
+        order.command.plan(&snapshot.state, &self.published.rules)?;
+        Ok(snapshot.revision)
     }
 
     /// INVARIANT: with strict revokes, what takes something away is acknowledged only when nobody

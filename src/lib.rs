@@ -11,9 +11,11 @@
 //! | [`gate`] | every call is identified and decided before anything else sees it |
 //! | [`rpc`] | Milvus' messages in and out |
 //! | [`rest`] | Milvus' REST v2, on the same service |
+//! | [`run_command`] | commands in MongoDB's form |
 //! | [`engine`] | the single writer, and the snapshots that everybody reads |
 //! | [`authz`] | grants compiled into a policy, and the decision; pure |
 //! | [`model`] | users, roles, grants, groups, databases, and every rule about them; pure |
+//! | [`policy`] | access as code: documents compared with what holds; pure |
 //! | [`storage`] | where changes are kept |
 //! | [`passwords`], [`clock`], [`telemetry`], [`tls`] | what several rooms need |
 //!
@@ -65,8 +67,10 @@ pub mod gate;
 pub mod listener;
 pub mod model;
 pub mod passwords;
+pub mod policy;
 pub mod rest;
 pub mod rpc;
+pub mod run_command;
 pub mod storage;
 pub mod telemetry;
 pub mod tls;

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Ok(Task::Serve(config)) => return serve(*config),
         Ok(Task::Copy(ends)) => copy(*ends),
         Ok(Task::Reset(reset)) => reset_root(*reset),
+        Ok(Task::Manual(manual)) => manual.print(),
         Ok(Task::Client(command)) => return command.run(),
         Err(e) => return fail(&e, BAD_USAGE),
     };

@@ -4,9 +4,14 @@
 //! and a login that was verified once is remembered by a keyed digest for as long as the user's stored hash stays the
 //! same: a password change or a deletion forgets it at once.
 
+mod given;
+
+pub use self::given::{Given, given, read_file};
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use bcrypt::Version;
 use moka::sync::Cache;
@@ -25,6 +30,9 @@ const CACHE: u64 = 10_000;
 const QUEUE: usize = 128;
 /// How nice the threads are that hash: with this they get a tenth of a core that others want too.
 const NICE: i32 = 10;
+
+/// Whoever is not in a hurry asks again after that long.
+const PAUSE: Duration = Duration::from_millis(50);
 
 type Job = Box<dyn FnOnce() + Send>;
 

@@ -115,6 +115,12 @@ impl Drop for Counted {
     }
 }
 
+/// Whether the policy that an instance is to keep holds, as far as known; each failure counts.
+pub fn policy(holds: bool) {
+    gauge!("milvus_rbac_policy_in_force").set(if holds { 1.0 } else { 0.0 });
+    counter!("milvus_rbac_policy_failures_total").increment(u64::from(!holds));
+}
+
 /// An error with its causes, as logs tell it.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -1,21 +1,88 @@
 //! `run-command`.
-use super::{Outcome, ServerFlags};
-use clap::Args;
+
+use std::io::Read as _;
 use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::server::{Server, accepted, refused};
+use super::{Failure, Outcome, ServerFlags};
+use crate::model::privilege::ANY;
+use crate::rpc::proto::service::{GrantEntity, RoleEntity, SelectGrantRequest, SelectRoleRequest};
+use crate::run_command::{Command, RolesInfo, answer, parse, refusal, roles_info, statements};
 
 /// The flags of `run-command`.
 #[derive(Debug, Args)]
 pub struct RunCommand {
     #[command(flatten)]
     server: ServerFlags,
-    /// The command, as MongoDB's shell takes it.
+    /// The command as MongoDB's shell takes it, `{ revokePrivilegesFromRole: "r", … }`, alone or within
+    /// `db.runCommand(…)`; several run one after the other until one fails. `-` reads standard input.
     command: String,
 }
 
 impl RunCommand {
     pub(super) async fn run(self) -> Outcome {
+        let mut text = self.command;
+        if text == "-" {
+            text.clear();
+            std::io::stdin().read_to_string(&mut text).map_err(|e| e.to_string())?;
+        }
+        let documents = statements(&text)?;
+        let commands = documents.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let server = self.server.connect().await?;
-        let _ = (server.milvus(), server.access(), super::server::refused, super::server::accepted);
+        for command in commands {
+            match ask(&server, command).await? {
+                Ok(answer) => println!("{answer}"),
+                Err((code, text)) => {
+                    println!("{}", refusal(code, &text));
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// An answer, or a refusal in MongoDB's form.
+type Told = Result<Value, (i32, String)>;
+
+async fn ask(server: &Server, command: Command) -> Result<Told, Failure> {
+    let answered = match command {
+        Command::Grant(request) => server.access().grant_privileges_to_role(request).await,
+        Command::Revoke(request) => server.access().revoke_privileges_from_role(request).await,
+        Command::RolesInfo(info) => return tell(server, info).await.map(Ok),
+    };
+    let response = answered.map_err(|status| match status.code() {
+        tonic::Code::Unimplemented => {
+            "this server has no batches: it is a Milvus, or an older milvus-rbac".to_owned()
+        }
+        _ => refused(&status),
+    })?;
+    Ok(answer(response.into_inner()))
+}
+
+async fn tell(server: &Server, info: RolesInfo) -> Result<Value, Failure> {
+    let names = match info.roles.clone() {
+        Some(names) => names,
+        None => {
+            let roles = server.milvus().select_role(SelectRoleRequest::default()).await;
+            let roles = roles.map_err(|e| refused(&e))?.into_inner();
+            accepted(roles.status)?;
+            let names = roles.results.into_iter().filter_map(|role| Some(role.role?.name));
+            names.filter(|name| info.is_shown(name)).collect()
+        }
+    };
+    let mut roles = Vec::new();
+    for name in names {
+        let role = Some(RoleEntity { name: name.clone(), ..RoleEntity::default() });
+        let entity = GrantEntity { role, db_name: ANY.to_owned(), ..GrantEntity::default() };
+        let request = SelectGrantRequest { entity: Some(entity), ..SelectGrantRequest::default() };
+        let grants = server.milvus().select_grant(request).await;
+        let grants = grants.map_err(|e| refused(&e))?.into_inner();
+        accepted(grants.status)?;
+        roles.push((name, grants.entities));
+    }
+    Ok(roles_info(roles, info.show_privileges))
 }

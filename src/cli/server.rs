@@ -97,6 +97,11 @@ impl ServerFlags {
         Ok(Server { channel: InterceptedService::new(channel, Login(login)) })
     }
 
+    /// Who asks.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.token.as_deref().and_then(|token| token.split(':').next())
+    }
+
     fn authority(&self) -> Result<(Authority, bool), Failure> {
         let uri = &self.uri;
         let parsed = uri.parse::<Uri>().ok().filter(|uri| uri.path() == "/");

@@ -40,8 +40,11 @@ type Answer = Result<Done, Error>;
 
 /// What became of a command.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Done {
-    pub(super) revision: Revision,
+pub struct Done {
+    /// The revision at which it holds.
+    pub revision: Revision,
+    /// Records that came, went or were replaced.
+    pub changes: usize,
     /// Whether it is acknowledged only when it is in force everywhere.
     pub(super) strict: bool,
 }
@@ -383,21 +386,13 @@ impl Group {
     }
 
     fn add(&mut self, order: &Order, rules: &Rules, names: &mut Names) -> Answer {
-        let Order { command, origin, only_at } = order;
-        if let Some(revision) = only_at.filter(|revision| *revision != self.revision) {
-            return Err(Error::verbatim(
-                ErrorKind::Unavailable,
-                format!(
-                    "revision {revision} was asked for, and this is {}: nothing was changed",
-                    self.revision
-                ),
-            ));
-        }
+        order.check_revision(self.revision)?;
+        let Order { command, origin, .. } = order;
         let mut changes = command.plan(&self.state, rules)?;
         // What is gone here already need not be so elsewhere: a commit that changes nothing tells.
         let mut strict = self.planning.strict_revokes && command.takes_away();
         if changes.is_empty() && !strict {
-            return Ok(Done { revision: self.revision, strict });
+            return Ok(Done { revision: self.revision, changes: 0, strict });
         }
         let mut next = self.state.clone();
         let mut steps = Vec::with_capacity(changes.len());
@@ -410,12 +405,13 @@ impl Group {
                 not_stored(&StoreError::Unavailable(String::new()))
             })?;
         }
+        let done = Done { revision: self.revision + 1, changes: changes.len(), strict };
         self.state = next;
         self.changes.extend(changes);
         self.revision += 1;
         self.events.extend(events(self.revision, self.time, origin, command.name(), steps));
         self.strict |= strict;
-        Ok(Done { revision: self.revision, strict })
+        Ok(done)
     }
 }
 

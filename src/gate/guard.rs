@@ -113,7 +113,7 @@ impl Gate {
                 .forward(&parts, &connection, None, Content::Stream(body))
                 .await;
         }
-        let large = self.forwards(method) || method.row.name == "RestoreRBAC";
+        let large = self.forwards(method) || matches!(method.row.name, "RestoreRBAC" | "Transact");
         let limit = match large {
             _ if fate::is_sealed_by(method) => MAX_SEALING_MESSAGE,
             true => MAX_MESSAGE,

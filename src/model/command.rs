@@ -4,6 +4,7 @@
 //! newest state here. Milvus splits the same work between its proxy and its root coordinator, and
 //! the order and texts of the checks are Milvus' own.
 
+mod batch;
 mod collections;
 mod databases;
 mod grants;
@@ -14,8 +15,11 @@ mod users;
 
 use std::collections::BTreeMap;
 
+pub use self::batch::{Batch, Resource, ResourcePrivileges, privilege_of};
 pub use self::databases::no_database;
+pub use self::grants::{check_level, group_level, related};
 pub(super) use self::groups::check_size as check_group_size;
+pub use self::groups::same_level;
 pub use self::roles::check_default_role;
 pub use self::users::{check_deletable_user, wrong_old_password};
 use super::builtin::BuiltInGroups;
@@ -70,6 +74,7 @@ pub enum Command {
         operation: Option<MemberOperation>,
     },
     OperatePrivilege(PrivilegeOperation),
+    OperatePrivileges(Batch),
     CreateGroup {
         name: String,
     },
@@ -107,6 +112,8 @@ pub enum Command {
         new_database: String,
         new_collection: String,
     },
+    /// All of them in this order, or none; each is planned on what the ones before lead to.
+    All(Vec<Self>),
 }
 
 /// A new password, and the stored hash that the old one matched. If another change came in
@@ -187,6 +194,8 @@ impl Command {
             Self::OperatePrivilege(PrivilegeOperation { operation, .. }) => {
                 operation.ok() == REMOVE
             }
+            Self::All(commands) => commands.iter().any(Self::takes_away),
+            Self::OperatePrivileges(batch) => batch.operation == MemberOperation::Remove,
             _ => false,
         }
     }
@@ -207,6 +216,11 @@ impl Command {
                 Target::V1 { .. } => "OperatePrivilege",
                 Target::V2 { .. } => "OperatePrivilegeV2",
             },
+            Self::OperatePrivileges(batch) => match batch.operation {
+                MemberOperation::Add => "GrantPrivilegesToRole",
+                MemberOperation::Remove => "RevokePrivilegesFromRole",
+            },
+            Self::All(_) => "Transact",
             Self::CreateGroup { .. } => "CreatePrivilegeGroup",
             Self::DropGroup { .. } => "DropPrivilegeGroup",
             Self::OperateGroup { .. } => "OperatePrivilegeGroup",
@@ -249,6 +263,7 @@ impl Command {
                 roles::operate(state, user, role, *operation)
             }
             Self::OperatePrivilege(operation) => grants::operate(state, rules, operation),
+            Self::OperatePrivileges(batch) => batch::plan(state, rules, batch),
             Self::CreateGroup { name } => groups::create(state, name)
                 .map_err(|e| e.context("failed to check if privilege group creatable")),
             Self::DropGroup { name } => groups::drop(state, name)
@@ -269,8 +284,25 @@ impl Command {
             Self::CollectionRenamed { database, collection, new_database, new_collection } => Ok(
                 collections::renamed(state, (database, collection), (new_database, new_collection)),
             ),
+            Self::All(commands) => all(commands, state, rules),
         }
     }
+}
+
+fn all(commands: &[Command], state: &State, rules: &Rules) -> Result<Vec<Change>, Error> {
+    let mut state = state.clone();
+    let mut all = Vec::new();
+    for (index, command) in commands.iter().enumerate() {
+        let step = || format!("step {}", index + 1);
+        let changes = command.plan(&state, rules).map_err(|e| e.context(&step()))?;
+        for change in &changes {
+            state.apply(change).map_err(|e| {
+                Error::verbatim(ErrorKind::Unclassified, e.to_string()).context(&step())
+            })?;
+        }
+        all.extend(changes);
+    }
+    Ok(all)
 }
 
 fn quota(what: &str, plural: &str, limit: usize) -> Error {

@@ -197,7 +197,11 @@ fn check_forms(
     backup.grants.iter().try_for_each(|grant| stored(grant).map(|_| ()))
 }
 
-fn check_hash(user: &str, hash: &str) -> Result<(), Error> {
+/// Checks that a password is a hash that logins can be verified with.
+///
+/// # Errors
+/// It is none, or too much work.
+pub fn check_hash(user: &str, hash: &str) -> Result<(), Error> {
     let mut parts = hash.split('$').skip(1);
     let known = matches!(parts.next(), Some("2a" | "2b" | "2x" | "2y"));
     let cost = parts.next().filter(|cost| cost.len() == 2).and_then(|cost| cost.parse().ok());

@@ -3,6 +3,7 @@
 mod databases;
 mod groups;
 mod roles;
+mod run_command;
 mod users;
 
 use serde_json::json;
@@ -11,6 +12,8 @@ use super::body::Body;
 use super::call::Call;
 use super::envelope::{Answer, Refusal};
 use super::routes::Action;
+
+pub(super) use self::run_command::run_command;
 
 type Answered = Result<Answer, Refusal>;
 
@@ -56,6 +59,8 @@ pub(super) async fn perform(action: Action, call: &Call<'_>, body: &Body) -> Ans
         Action::DropRole => roles::drop(call, body).await,
         Action::OperatePrivilege(grant) => roles::operate(call, body, grant).await,
         Action::OperatePrivilegeV2(grant) => roles::operate_v2(call, body, grant).await,
+        // Its body is bound to no fields.
+        Action::RunCommand => Err(Refusal::not_found()),
         Action::CreateGroup => groups::create(call, body).await,
         Action::DropGroup => groups::drop(call, body).await,
         Action::ListGroups => groups::list(call).await,

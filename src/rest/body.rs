@@ -122,6 +122,11 @@ fn check_kind(route: &Route, field: &Field, value: &Value) -> Result<(), Refusal
         Kind::Text => (is_text(value), "string"),
         Kind::Texts => (value.as_array().is_some_and(|v| v.iter().all(is_text)), "[]string"),
         Kind::Object => (value.is_object(), "map[string]interface {}"),
+        Kind::Objects => {
+            let objects = value.as_array().is_some_and(|v| v.iter().all(Value::is_object));
+            (objects, "[]map[string]interface {}")
+        }
+        Kind::Any => (true, "interface {}"),
     };
     if matches {
         return Ok(());

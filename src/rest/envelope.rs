@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::rpc::proto::common;
+use crate::run_command;
 
 /// Why a request is not answered with data.
 #[derive(Debug)]
@@ -44,6 +45,12 @@ impl Refusal {
     pub(super) fn not_served(missing: &str) -> Self {
         let message = format!("this route is answered by a Milvus: give {missing}");
         Self { http: StatusCode::NOT_IMPLEMENTED, code: 501, message }
+    }
+
+    /// The same in MongoDB's form.
+    pub(super) fn as_of_command(&self) -> Response {
+        let body = run_command::refusal(self.code, &self.message);
+        (self.http, [(CONTENT_TYPE, JSON)], body.to_string()).into_response()
     }
 
     /// The body is larger than any that is read.
@@ -95,7 +102,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-const JSON: &str = "application/json; charset=utf-8";
+pub(super) const JSON: &str = "application/json; charset=utf-8";
 
 /// What a route answers.
 #[derive(Debug)]

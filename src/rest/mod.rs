@@ -38,7 +38,7 @@ use body::Body;
 use call::{Call, Told};
 use data::DataRoute;
 use envelope::Refusal;
-use routes::{Kind, Route};
+use routes::{Action, Kind, Route};
 
 /// The largest body that is read.
 const MAX_BODY: usize = 4 << 20;
@@ -110,8 +110,8 @@ impl Rest {
         };
         let mut response = match answered {
             Ok(Ok(answer)) => answer,
-            Ok(Err(refusal)) => refusal.into_response(),
-            Err(_) => Refusal::timeout().into_response(),
+            Ok(Err(refusal)) => route.refuse(refusal),
+            Err(_) => route.refuse(Refusal::timeout()),
         };
         let known = response.status() != StatusCode::UNAUTHORIZED;
         let headers = response.headers_mut();
@@ -160,7 +160,8 @@ impl Rest {
             return Err(Refusal::too_large(MAX_BODY));
         }
         let (bytes, _room) = self.gate.read_all(&identity, std::mem::take(body), MAX_BODY).await?;
-        let body = Body::bind(route, &bytes)?;
+        let is_command = route.action == Action::RunCommand;
+        let body = if is_command { Body::default() } else { Body::bind(route, &bytes)? };
         // The body's database counts where the route has one.
         let own = route.fields.iter().any(|f| f.key == "dbName" && f.kind == Kind::Text);
         let named = if own { body.text("dbName") } else { "" };
@@ -173,7 +174,11 @@ impl Rest {
             login: grpc_login,
             told,
         };
-        let answer = actions::perform(route.action, &call, &body).await?.into_response();
+        let answer = if is_command {
+            actions::run_command(&call, &bytes).await?
+        } else {
+            actions::perform(route.action, &call, &body).await?.into_response()
+        };
         Ok(self.gate.hold(&call.identity, answer).await?)
     }
 }
@@ -184,6 +189,14 @@ fn database(headers: &HeaderMap) -> &str {
 }
 
 impl Found {
+    /// Tells in the form of the route.
+    fn refuse(&self, refusal: Refusal) -> Response {
+        match self {
+            Self::Own(route) if route.action == Action::RunCommand => refusal.as_of_command(),
+            Self::Own(_) | Self::Data(_) => refusal.into_response(),
+        }
+    }
+
     fn path(&self) -> &'static str {
         match self {
             Self::Own(route) => route.path,

@@ -90,5 +90,7 @@ fn schema(field: &Field) -> Value {
         Kind::Text => json!({"type": ["string", "null"]}),
         Kind::Texts => json!({"type": ["array", "null"], "items": {"type": "string"}}),
         Kind::Object => json!({"type": ["object", "null"]}),
+        Kind::Objects => json!({"type": ["array", "null"], "items": {"type": "object"}}),
+        Kind::Any => json!({}),
     }
 }

@@ -1,7 +1,7 @@
 //! The routes of Milvus' REST v2 that are served here: their bodies and what answers them. The
 //! table serves the requests and makes the OpenAPI document, so the two cannot differ.
 
-use Kind::{Object, Text, Texts};
+use Kind::{Any, Object, Objects, Text, Texts};
 
 /// All routes stand below this path.
 pub(super) const BASE: &str = "/v2/vectordb";
@@ -44,6 +44,10 @@ pub(super) enum Kind {
     Texts,
     /// An object of simple values.
     Object,
+    /// A list of objects.
+    Objects,
+    /// Whatever it likes.
+    Any,
 }
 
 /// What answers a route.
@@ -62,6 +66,8 @@ pub(super) enum Action {
     DropRole,
     OperatePrivilege(bool),
     OperatePrivilegeV2(bool),
+    /// Its body and its answer are MongoDB's.
+    RunCommand,
     CreateGroup,
     DropGroup,
     ListGroups,
@@ -140,6 +146,9 @@ pub(super) static ROUTES: &[Route] = &[
     route("/roles/revoke_privilege", "Revoke a privilege on an object", "GrantReq", GRANT, Action::OperatePrivilege(false)),
     route("/roles/grant_privilege_v2", "Grant a privilege or group", "GrantV2Req", GRANT_V2, Action::OperatePrivilegeV2(true)),
     route("/roles/revoke_privilege_v2", "Revoke a privilege or group", "GrantV2Req", GRANT_V2, Action::OperatePrivilegeV2(false)),
+    route("/roles/run_command", "Grant, revoke or show privileges by a command in MongoDB's form, all or nothing", "Command",
+        &[optional("grantPrivilegesToRole", Text), optional("revokePrivilegesFromRole", Text), optional("rolesInfo", Any),
+          optional("privileges", Objects), optional("writeConcern", Object), optional("comment", Any)], Action::RunCommand),
 
     route("/privilege_groups/create", "Create a privilege group", "PrivilegeGroupReq", MEMBERS, Action::CreateGroup),
     route("/privilege_groups/drop", "Drop a privilege group", "PrivilegeGroupReq", MEMBERS, Action::DropGroup),

@@ -7,6 +7,7 @@ use super::service::{Answer, Service, reply};
 use super::{aside, groups, status};
 use crate::gate::Caller;
 use crate::model::command::Command;
+use crate::model::error::Error;
 use crate::model::name;
 use crate::model::restore::{Backup, BackupGrant, BackupGroup, BackupRole, BackupUser};
 use crate::model::state::{ADMIN, PUBLIC, ROOT, State};
@@ -53,13 +54,15 @@ pub(super) async fn restore(
     caller: &Caller,
     request: RestoreRbacMetaRequest,
 ) -> Answer<common::Status> {
-    let meta = request.rbac_meta.unwrap_or_default();
-    let command = meta
-        .roles
-        .iter()
-        .try_for_each(|role| name::check_role_description(&role.description))
-        .map(|()| Command::Restore(aside(|| from_meta(meta))));
+    let command = restore_command(request);
     service.change(caller, command, Some(ErrorCode::OperatePrivilegeFailure)).await
+}
+
+pub(super) fn restore_command(request: RestoreRbacMetaRequest) -> Result<Command, Error> {
+    let meta = request.rbac_meta.unwrap_or_default();
+    let checked =
+        meta.roles.iter().try_for_each(|role| name::check_role_description(&role.description));
+    checked.map(|()| Command::Restore(aside(|| from_meta(meta))))
 }
 
 /// Missing messages become empty names, which the rules refuse.

@@ -21,9 +21,17 @@ pub(super) async fn operate(
     caller: &Caller,
     request: OperatePrivilegeRequest,
 ) -> Answer<common::Status> {
-    let operation = operation(caller, request);
-    let command = resolved(service, caller, operation).await.map(Command::OperatePrivilege);
+    let command = operate_command(service, caller, request).await;
     service.change(caller, command, Some(ErrorCode::OperatePrivilegeFailure)).await
+}
+
+pub(super) async fn operate_command(
+    service: &Service,
+    caller: &Caller,
+    request: OperatePrivilegeRequest,
+) -> Result<Command, Error> {
+    let operation = operation(caller, request);
+    resolved(service, caller, operation).await.map(Command::OperatePrivilege)
 }
 
 pub(super) async fn operate_v2(
@@ -31,9 +39,17 @@ pub(super) async fn operate_v2(
     caller: &Caller,
     request: OperatePrivilegeV2Request,
 ) -> Answer<common::Status> {
-    let operation = operation_v2(caller, request);
-    let command = resolved(service, caller, operation).await.map(Command::OperatePrivilege);
+    let command = operate_v2_command(service, caller, request).await;
     service.change(caller, command, Some(ErrorCode::OperatePrivilegeFailure)).await
+}
+
+pub(super) async fn operate_v2_command(
+    service: &Service,
+    caller: &Caller,
+    request: OperatePrivilegeV2Request,
+) -> Result<Command, Error> {
+    let operation = operation_v2(caller, request);
+    resolved(service, caller, operation).await.map(Command::OperatePrivilege)
 }
 
 /// The grants on a collection go or move with it.

@@ -6,6 +6,7 @@ use super::service::{Answer, Service, reply};
 use super::status;
 use crate::gate::Caller;
 use crate::model::command::{Command, MemberOperation};
+use crate::model::error::Error;
 use crate::model::name::{self, Kind};
 use crate::model::state::State;
 
@@ -14,9 +15,13 @@ pub(super) async fn create(
     caller: &Caller,
     request: CreatePrivilegeGroupRequest,
 ) -> Answer<common::Status> {
-    let name = request.group_name;
-    let command = name::check_group(&name).map(|()| Command::CreateGroup { name });
+    let command = create_command(request);
     service.change(caller, command, Some(ErrorCode::CreatePrivilegeGroupFailure)).await
+}
+
+pub(super) fn create_command(request: CreatePrivilegeGroupRequest) -> Result<Command, Error> {
+    let name = request.group_name;
+    name::check_group(&name).map(|()| Command::CreateGroup { name })
 }
 
 pub(super) async fn drop(
@@ -24,9 +29,13 @@ pub(super) async fn drop(
     caller: &Caller,
     request: DropPrivilegeGroupRequest,
 ) -> Answer<common::Status> {
-    let name = request.group_name;
-    let command = name::check_group(&name).map(|()| Command::DropGroup { name });
+    let command = drop_command(request);
     service.change(caller, command, Some(ErrorCode::DropPrivilegeGroupFailure)).await
+}
+
+pub(super) fn drop_command(request: DropPrivilegeGroupRequest) -> Result<Command, Error> {
+    let name = request.group_name;
+    name::check_group(&name).map(|()| Command::DropGroup { name })
 }
 
 pub(super) async fn operate(
@@ -34,6 +43,11 @@ pub(super) async fn operate(
     caller: &Caller,
     request: OperatePrivilegeGroupRequest,
 ) -> Answer<common::Status> {
+    let command = operate_command(request);
+    service.change(caller, command, Some(ErrorCode::OperatePrivilegeGroupFailure)).await
+}
+
+pub(super) fn operate_command(request: OperatePrivilegeGroupRequest) -> Result<Command, Error> {
     let name = request.group_name;
     let operation = match OperatePrivilegeGroupType::try_from(request.r#type) {
         Ok(OperatePrivilegeGroupType::AddPrivilegesToGroup) => Some(MemberOperation::Add),
@@ -41,10 +55,9 @@ pub(super) async fn operate(
         Err(_) => None,
     };
     let privileges: Vec<String> = request.privileges.into_iter().map(|p| p.name).collect();
-    let command = name::check_group(&name)
+    name::check_group(&name)
         .and_then(|()| privileges.iter().try_for_each(|p| name::check(Kind::Privilege, p)))
-        .map(|()| Command::OperateGroup { name, privileges, operation });
-    service.change(caller, command, Some(ErrorCode::OperatePrivilegeGroupFailure)).await
+        .map(|()| Command::OperateGroup { name, privileges, operation })
 }
 
 pub(super) async fn list(

@@ -3,6 +3,7 @@
 
 mod access;
 mod backup;
+mod batches;
 pub mod codec;
 mod databases;
 mod grants;

@@ -6,6 +6,7 @@ use super::service::{Answer, Service, reply};
 use super::status;
 use crate::gate::Caller;
 use crate::model::command::{self, Command, MemberOperation};
+use crate::model::error::Error;
 use crate::model::name::{self, Kind};
 use crate::model::state::{Name, Role};
 
@@ -14,11 +15,14 @@ pub(super) async fn create(
     caller: &Caller,
     request: CreateRoleRequest,
 ) -> Answer<common::Status> {
+    service.change(caller, create_command(request), Some(ErrorCode::CreateRoleFailure)).await
+}
+
+pub(super) fn create_command(request: CreateRoleRequest) -> Result<Command, Error> {
     let RoleEntity { name, description } = request.entity.unwrap_or_default();
-    let command = name::check(Kind::Role, &name)
+    name::check(Kind::Role, &name)
         .and_then(|()| name::check_role_description(&description))
-        .map(|()| Command::CreateRole { name, description });
-    service.change(caller, command, Some(ErrorCode::CreateRoleFailure)).await
+        .map(|()| Command::CreateRole { name, description })
 }
 
 pub(super) async fn alter(
@@ -26,12 +30,15 @@ pub(super) async fn alter(
     caller: &Caller,
     request: AlterRoleRequest,
 ) -> Answer<common::Status> {
+    service.change(caller, alter_command(request), None).await
+}
+
+pub(super) fn alter_command(request: AlterRoleRequest) -> Result<Command, Error> {
     let AlterRoleRequest { role_name: name, description, .. } = request;
-    let command = name::check(Kind::Role, &name)
+    name::check(Kind::Role, &name)
         .and_then(|()| name::check_role_description(&description))
         .and_then(|()| command::check_default_role(&name, "altered"))
-        .map(|()| Command::AlterRole { name, description });
-    service.change(caller, command, None).await
+        .map(|()| Command::AlterRole { name, description })
 }
 
 pub(super) async fn drop(
@@ -39,11 +46,14 @@ pub(super) async fn drop(
     caller: &Caller,
     request: DropRoleRequest,
 ) -> Answer<common::Status> {
+    service.change(caller, drop_command(request), Some(ErrorCode::DropRoleFailure)).await
+}
+
+pub(super) fn drop_command(request: DropRoleRequest) -> Result<Command, Error> {
     let DropRoleRequest { role_name: name, force_drop: force, .. } = request;
-    let command = name::check(Kind::Role, &name)
+    name::check(Kind::Role, &name)
         .and_then(|()| command::check_default_role(&name, "dropped"))
-        .map(|()| Command::DropRole { name, force });
-    service.change(caller, command, Some(ErrorCode::DropRoleFailure)).await
+        .map(|()| Command::DropRole { name, force })
 }
 
 pub(super) async fn operate(
@@ -51,16 +61,20 @@ pub(super) async fn operate(
     caller: &Caller,
     request: OperateUserRoleRequest,
 ) -> Answer<common::Status> {
+    let command = operate_command(request);
+    service.change(caller, command, Some(ErrorCode::OperateUserRoleFailure)).await
+}
+
+pub(super) fn operate_command(request: OperateUserRoleRequest) -> Result<Command, Error> {
     let OperateUserRoleRequest { username: user, role_name: role, r#type, .. } = request;
     let operation = match OperateUserRoleType::try_from(r#type) {
         Ok(OperateUserRoleType::AddUserToRole) => Some(MemberOperation::Add),
         Ok(OperateUserRoleType::RemoveUserFromRole) => Some(MemberOperation::Remove),
         Err(_) => None,
     };
-    let command = name::check_user(&user)
+    name::check_user(&user)
         .and_then(|()| name::check(Kind::Role, &role))
-        .map(|()| Command::OperateUserRole { user, role, operation });
-    service.change(caller, command, Some(ErrorCode::OperateUserRoleFailure)).await
+        .map(|()| Command::OperateUserRole { user, role, operation })
 }
 
 pub(super) async fn select(

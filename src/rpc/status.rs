@@ -79,6 +79,12 @@ pub fn refused_at(revision: Revision, mut refusal: tonic::Status) -> tonic::Stat
     refusal
 }
 
+/// The refusal of one step among several.
+pub fn in_step(step: &str, refusal: &tonic::Status) -> tonic::Status {
+    let text = format!("{step}: {}", refusal.message());
+    tonic::Status::with_metadata(refusal.code(), text, refusal.metadata().clone())
+}
+
 /// No, wrong or unusable credentials.
 pub fn unauthenticated(text: &'static str) -> tonic::Status {
     tonic::Status::unauthenticated(text)

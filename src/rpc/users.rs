@@ -20,17 +20,22 @@ pub(super) async fn create(
     caller: &Caller,
     request: CreateCredentialRequest,
 ) -> Answer<common::Status> {
+    let command = create_command(service, request).await;
+    service.change(caller, command, Some(ErrorCode::CreateCredentialFailure)).await
+}
+
+pub(super) async fn create_command(
+    service: &Service,
+    request: CreateCredentialRequest,
+) -> Result<Command, Error> {
     let CreateCredentialRequest { username, password, description, .. } = request;
     let description = description.unwrap_or_default();
-    let command = async {
-        name::check_user(&username)?;
-        name::check_user_description(&description)?;
-        let password = decode_password(&password, "decode password fail")?;
-        name::check_password(&password)?;
-        let password_hash = service.passwords.hash(password).await?.into();
-        Ok(Command::CreateUser { name: username, password_hash, description })
-    };
-    service.change(caller, command.await, Some(ErrorCode::CreateCredentialFailure)).await
+    name::check_user(&username)?;
+    name::check_user_description(&description)?;
+    let password = decode_password(&password, "decode password fail")?;
+    name::check_password(&password)?;
+    let password_hash = service.passwords.hash(password).await?.into();
+    Ok(Command::CreateUser { name: username, password_hash, description })
 }
 
 pub(super) async fn update(
@@ -42,7 +47,7 @@ pub(super) async fn update(
     service.change(caller, command, Some(ErrorCode::UpdateCredentialFailure)).await
 }
 
-async fn update_command(
+pub(super) async fn update_command(
     service: &Service,
     caller: &Caller,
     request: UpdateCredentialRequest,
@@ -74,9 +79,13 @@ pub(super) async fn delete(
     caller: &Caller,
     request: DeleteCredentialRequest,
 ) -> Answer<common::Status> {
-    let DeleteCredentialRequest { username: name, .. } = request;
-    let command = command::check_deletable_user(&name).map(|()| Command::DeleteUser { name });
+    let command = delete_command(request);
     service.change(caller, command, Some(ErrorCode::DeleteCredentialFailure)).await
+}
+
+pub(super) fn delete_command(request: DeleteCredentialRequest) -> Result<Command, Error> {
+    let DeleteCredentialRequest { username: name, .. } = request;
+    command::check_deletable_user(&name).map(|()| Command::DeleteUser { name })
 }
 
 pub(super) async fn list(

@@ -19,6 +19,7 @@
 //! * `rpc`: every call over the wire, row by row of the specification: what is refused and how,
 //!   what changes, what is denied; and bad input of every kind
 //! * `rest`: REST v2: what the routes answer, what is refused and how, and broken HTTP
+//! * `cli`: the commands that ask a server, as they are typed
 //! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `overload`: more of everything than can be served
@@ -35,6 +36,7 @@
 
 mod architecture;
 mod certificates;
+mod cli;
 mod crash;
 mod damage;
 mod decisions;

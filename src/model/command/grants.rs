@@ -8,7 +8,7 @@ use crate::model::privilege::{
 use crate::model::state::{Change, DEFAULT_DATABASE, Grant, Name, Role, State};
 
 /// What else Milvus grants and revokes with a privilege.
-fn related(privilege: &str) -> &'static [&'static str] {
+pub fn related(privilege: &str) -> &'static [&'static str] {
     match privilege {
         "Load" => &["GetLoadState", "GetLoadingProgress"],
         "Flush" => &["GetFlushState"],
@@ -136,20 +136,35 @@ fn check_v2_privilege(
     if name != ANY && custom.is_none() && !is_defined(name) {
         return Err(Error::invalid(format_args!("not found the privilege name[{name}]")));
     }
-    // The first member tells the level; all members of a group share it.
-    let level = match (rules.groups.members(name), custom) {
-        (Some(members), _) => members.first().map(|p| p.level()),
-        (None, Some(group)) => group.privileges.iter().next().map(|member| level_of(member)),
-        (None, None) => None,
-    };
-    let Some(level) = level else {
-        return Ok(());
-    };
+    let level = group_level(rules, state, name);
     let collection = match &request.target {
         Target::V2 { collection } => collection.as_str(),
         Target::V1 { object, .. } => object.as_str(),
     };
-    let every_database = request.database == ANY;
+    level.map_or(Ok(()), |level| check_level(level, name, &request.database, collection))
+}
+
+/// The level of a group, if that is one and has members: the first tells, since all share it.
+pub fn group_level(rules: &Rules, state: &State, name: &str) -> Option<Option<Level>> {
+    match (rules.groups.members(name), state.groups.get(name)) {
+        (Some(members), _) => members.first().map(|p| p.level()),
+        (None, Some(group)) => group.privileges.iter().next().map(|member| level_of(member)),
+        (None, None) => None,
+    }
+}
+
+/// Whether what has that level, if groups that mix them have any, can be held there. Milvus asks
+/// so for groups alone.
+///
+/// # Errors
+/// It is never asked for there.
+pub fn check_level(
+    level: Option<Level>,
+    name: &str,
+    database: &str,
+    collection: &str,
+) -> Result<(), Error> {
+    let every_database = database == ANY;
     let every_collection = collection == ANY || collection.is_empty();
     match level {
         Some(Level::Cluster) if !(every_database && every_collection) => {

@@ -74,11 +74,7 @@ pub(super) fn operate(
         Some(MemberOperation::Remove) => present.relative_complement(sent),
         Some(MemberOperation::Add) => {
             let union = present.union(sent);
-            let mut levels = union.iter().map(|member| level_of(member));
-            let first = levels.next();
-            if levels.any(|level| Some(level) != first) {
-                return refuse("privileges are not the same privilege level".to_owned());
-            }
+            same_level(union.iter().map(|member| &**member)).map_err(check)?;
             union
         }
     };
@@ -87,6 +83,19 @@ pub(super) fn operate(
         return Ok(Vec::new());
     }
     Ok(vec![Change::PutGroup { name: name.clone(), group: Group { privileges } }])
+}
+
+/// Checks the levels of a group's members.
+///
+/// # Errors
+/// They differ.
+pub fn same_level<'a>(members: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut levels = members.map(level_of);
+    let first = levels.next();
+    if levels.any(|level| Some(level) != first) {
+        return Err(Error::invalid("privileges are not the same privilege level"));
+    }
+    Ok(())
 }
 
 /// Whether a group of these members can be kept.

@@ -1,5 +1,6 @@
 //! `ListAuditEvents`: the audit trail, as far as it is asked for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -10,10 +11,11 @@ use tonic::{Request, Response, Status};
 use super::Access;
 use crate::engine::Engine;
 use crate::gate::{Gate, Identity};
+use crate::model::error::ErrorKind;
 use crate::model::event::{Event, Step};
 use crate::rpc::proto::access::*;
 use crate::rpc::status;
-use crate::storage::trail::{Entry, Mark, decode};
+use crate::storage::trail::{Entry, Mark, Page, decode};
 
 const LIST_AUDIT_EVENTS: &str = "/milvus_rbac.v1.AccessService/ListAuditEvents";
 /// Listings at a time: each has the writer read now and then.
@@ -56,7 +58,7 @@ pub(super) async fn list(access: &Access, request: Request<ListAuditEventsReques
 
 struct Listing {
     engine: Engine,
-    gate: std::sync::Arc<Gate>,
+    gate: Arc<Gate>,
     identity: Identity,
     request: ListAuditEventsRequest,
     answers: mpsc::Sender<Result<ListAuditEventsResponse, Status>>,
@@ -112,9 +114,12 @@ impl Listing {
 
     /// INVARIANT: whoever may not see the trail any more is told nothing more of it. Defended by
     /// `tests/it/audit/mod.rs`.
-    async fn page(&self, after: u64) -> Result<crate::storage::trail::Page, Status> {
+    async fn page(&self, after: u64) -> Result<Page, Status> {
         self.gate.admit(&self.identity, "", LIST_AUDIT_EVENTS, &[]).await?;
-        self.engine.audit(after).await.map_err(|e| status::unavailable(e.to_string()))
+        self.engine.audit(after).await.map_err(|e| match e.kind() {
+            ErrorKind::NotSupported => status::unimplemented(e.to_string()),
+            _ => status::unavailable(e.to_string()),
+        })
     }
 
     async fn tell(&self, events: Vec<AuditEvent>) -> Result<(), Status> {
@@ -132,7 +137,7 @@ impl Listing {
 
 fn mark(mark: &Mark) -> AuditMark {
     let Mark { number, hash, revision } = mark;
-    AuditMark { number: *number, hash: hash.0.to_vec(), revision: *revision }
+    AuditMark { number: *number, hash: hash.0.to_vec().into(), revision: *revision }
 }
 
 /// The event for the wire, if it is asked for. One that cannot be read is always told: it was
@@ -145,9 +150,9 @@ fn wanted(asked: &ListAuditEventsRequest, entry: Entry) -> Option<AuditEvent> {
     }
     let mut told = event.map(told).unwrap_or_default();
     told.number = number;
-    told.previous_hash = previous.0.to_vec();
-    told.hash = hash.0.to_vec();
-    told.record = record;
+    told.previous_hash = previous.0.to_vec().into();
+    told.hash = hash.0.to_vec().into();
+    told.record = record.into();
     Some(told)
 }
 

@@ -1,6 +1,7 @@
 //! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
 
 mod audit;
+mod transact;
 mod watch;
 
 use std::sync::Arc;
@@ -59,5 +60,24 @@ impl AccessService for Access {
         request: Request<ListAuditEventsRequest>,
     ) -> Result<Response<BoxStream<ListAuditEventsResponse>>, Status> {
         audit::list(self, request).await
+    }
+
+    async fn transact(&self, request: Request<TransactRequest>) -> Answer<TransactResponse> {
+        let (caller, request) = open(request)?;
+        transact::transact(self, &caller, request).await
+    }
+
+    async fn grant_privileges_to_role(
+        &self,
+        request: Request<RolePrivilegesRequest>,
+    ) -> Answer<RolePrivilegesResponse> {
+        self.service.grant_privileges(request).await
+    }
+
+    async fn revoke_privileges_from_role(
+        &self,
+        request: Request<RolePrivilegesRequest>,
+    ) -> Answer<RolePrivilegesResponse> {
+        self.service.revoke_privileges(request).await
     }
 }

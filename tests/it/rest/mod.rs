@@ -28,7 +28,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
@@ -40,7 +40,7 @@ impl Answer {
         self.json()["message"].as_str().unwrap_or_default().to_owned()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -97,7 +97,7 @@ pub(crate) fn post_as(server: &Server, login: &str, path: &str, body: &str) -> A
     request(server, "POST", &format!("/v2/vectordb{path}"), &[&login], body)
 }
 
-fn post(server: &Server, path: &str, body: &str) -> Answer {
+pub(crate) fn post(server: &Server, path: &str, body: &str) -> Answer {
     post_as(server, "root:Milvus", path, body)
 }
 
