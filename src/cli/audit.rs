@@ -45,14 +45,14 @@ pub struct List {
     #[arg(long, value_name = "TIME", value_parser = milliseconds)]
     until: Option<u64>,
     /// Only what this user did.
-    #[arg(long, value_name = "USER", default_value = "")]
-    actor: String,
+    #[arg(long, value_name = "USER")]
+    actor: Option<String>,
     /// Only what concerned a user, role, group, database or object of this name.
-    #[arg(long, value_name = "NAME", default_value = "")]
-    target: String,
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
     /// Only what changed one of these.
-    #[arg(long, default_value = "", value_parser = ["user", "role", "binding", "grant", "group", "database"])]
-    kind: String,
+    #[arg(long, value_name = "KIND", value_parser = ["user", "role", "binding", "grant", "group", "database"])]
+    kind: Option<String>,
     /// From the event of this number on.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     from: u64,
@@ -100,10 +100,10 @@ impl List {
             from_number: from,
             since_ms,
             until_ms,
-            actor,
-            target,
+            actor: actor.unwrap_or_default(),
+            target: target.unwrap_or_default(),
             limit,
-            kind,
+            kind: kind.unwrap_or_default(),
         };
         let is_whole = request == ListAuditEventsRequest::default();
         let mut listed = Listed::ask(&server, request).await?;

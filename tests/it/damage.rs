@@ -20,6 +20,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
+use crate::audit;
 use crate::support::{LIMIT, rounds};
 
 /// Where the child finds the store.
@@ -46,7 +47,8 @@ fn sound(line: &str, place: &Path) -> String {
 
 /// What an opened store holds, in one line.
 fn describe(folder: &Path) -> Result<String, StoreError> {
-    let store = SledStore::open(folder)?;
+    let mut store = SledStore::open(folder)?;
+    audit::trail::check(&mut store).map_err(StoreError::Damaged)?;
     let (engine, writer) = Engine::start(Box::new(store), Rules::default(), Sharing::default())?;
     let snapshot = engine.snapshot();
     let line = brief(&snapshot);

@@ -303,7 +303,8 @@ fn a_source_that_cannot_be_closed_does_not_spoil_the_copy() {
         Ok(store) => Ok(Box::new(store) as Box<dyn store_copy::Target>),
         Err(e) => Err(e.to_string()),
     };
-    let copied = store_copy::copy(Box::new(Stuck(source)), target, Origin::own("copy"), |_, _| {}).unwrap();
+    let copied =
+        store_copy::copy(Box::new(Stuck(source)), target, Origin::own("copy"), |_, _| {}).unwrap();
     assert_eq!(copied.records, 1);
     assert!(SledStore::open(&to).unwrap().load().unwrap().state.roles.contains_key("a"));
 }

@@ -7,7 +7,7 @@ mod copied;
 mod new_enemy;
 mod partition;
 mod proxy;
-mod server;
+pub(crate) mod server;
 mod strict;
 mod watch;
 
