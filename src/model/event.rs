@@ -275,7 +275,7 @@ mod tests {
             object: "*".into(),
             privilege: "PrivilegeSearch".into(),
         };
-        let granted = Change::Grant { role: "r".into(), grant: grant.clone(), grantor: "g".into() };
+        let granted = Change::Grant { role: "r".into(), grant, grantor: "g".into() };
         let step = Step::of(&granted, &State::default());
         assert_eq!(step.name(), "PrivilegeSearch on Collection d.* to role r");
         assert_eq!(

@@ -83,6 +83,9 @@ impl EtcdStore {
         let mut trail = copy.trail.clone()?;
         let is_known = trail == *known;
         let mut operations = Vec::new();
+        if events.is_empty() {
+            return Ok(operations);
+        }
         for Segment { last, bytes: value } in trail.append(events)? {
             let put = PutRequest { key: self.place.segment(self.id, last), value, lease: 0 };
             operations.push(RequestOp { request: Some(Op::RequestPut(put)) });

@@ -100,7 +100,7 @@ async fn an_export_is_verified_alone_and_every_change_of_it_is_found() {
         less.as_object_mut().unwrap().remove(key);
         changed.push(export.replace(lines[5], &less.to_string()));
     }
-    let mut more = event.clone();
+    let mut more = event;
     more["note"] = "added".into();
     changed.push(export.replace(lines[5], &more.to_string()));
     for at in 0..lines.len() {
