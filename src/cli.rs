@@ -4,6 +4,7 @@
 //! 1 failed, 2 bad usage; a command that answers by its exit code says so in its help.
 
 mod apply;
+mod audit;
 mod backup;
 mod backup_file;
 mod check;
@@ -34,6 +35,9 @@ pub use self::server::ServerFlags;
 /// What to ask.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Who changed what, and whether the trail of it is whole.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Grant, revoke or look at privileges of a role with a command in MongoDB's form, all of it or nothing.
     RunCommand(run_command::RunCommand),
     /// Tell who may do what as a document, which `plan` and `apply` read.
@@ -71,6 +75,7 @@ impl Command {
         let outcome = runtime.map_err(|e| e.to_string()).and_then(|runtime| {
             runtime.block_on(async {
                 match self {
+                    Self::Audit(audit) => audit.run().await,
                     Self::RunCommand(command) => command.run().await,
                     Self::Export(command) => command.run().await,
                     Self::Plan(command) => command.run().await,

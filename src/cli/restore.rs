@@ -48,7 +48,9 @@ impl Restore {
         let text = fs::read_to_string(&self.file).map_err(|e| tell(e.to_string()))?;
         let content = backup_file::read(&text).map_err(tell)?;
         let server = self.server.connect().await?;
-        let found = state::read(&server, &BTreeSet::new()).await?;
+        let grants = content.backup.grants.iter();
+        let databases = grants.map(|grant| grant.database.as_str().into()).collect();
+        let found = state::read(&server, &databases).await?;
         if !self.merge {
             check_empty(&found.state)?;
         }

@@ -3,6 +3,7 @@
 //! * `support`: a real server as a child process, and a client for it
 //! * `certificates`: what TLS needs
 //! * `architecture`: the directions between the rooms
+//! * `audit`: the audit trail, and the password of root that was lost
 //! * `etcd`: the store in a real etcd: answers that get lost, several instances, links between
 //!   them that are cut, foreign writes, TLS and passwords
 //! * `engine`: the single writer over a store that fails as told
@@ -38,6 +39,7 @@
 
 mod answers;
 mod architecture;
+mod audit;
 mod certificates;
 mod cli;
 mod crash;

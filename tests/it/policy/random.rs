@@ -140,7 +140,7 @@ fn state((groups, roles, users, of_root): Parts) -> State {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(super::super::support::rounds("POLICY_CASES", 200) as u32))]
+    #![proptest_config(ProptestConfig::with_cases(u32::try_from(crate::support::rounds("POLICY_CASES", 200)).unwrap_or(200)))]
 
     #[test]
     fn what_is_exported_leads_back_from_wherever_one_starts(from in parts(), to in parts()) {
