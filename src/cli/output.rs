@@ -1,26 +1,33 @@
 //! Where a command's output goes.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 use super::Failure;
 
-/// Writes to a file, which nobody else reads, or to standard output.
+/// Writes to a file that nobody else may read, or to standard output. What was there before stays until
+/// all of it is on the disk.
 pub(super) fn put(file: Option<&Path>, text: &str) -> Result<(), Failure> {
     let Some(file) = file else { return tell(text) };
     let written = || {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(file)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+        if file.metadata().is_ok_and(|there| !there.is_file()) {
+            // A pipe, or a device.
+            return fs::write(file, text);
+        }
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut new = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        new.write_all(text.as_bytes())?;
+        new.as_file().sync_all()?;
+        new.persist(file).map(drop).map_err(|e| e.error)
     };
-    written().map_err(|e: std::io::Error| format!("{}: {e}", file.display()))
+    written().map_err(|e: io::Error| format!("{}: {e}", file.display()))
 }
 
 /// Writes to standard output.
 pub(super) fn tell(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
+    let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| e.to_string())
 }

@@ -1,7 +1,8 @@
 //! Questions as flags, and who answers them: the server, or these rules from what it lists.
 
-use clap::Args;
 use std::collections::BTreeSet;
+
+use clap::Args;
 use tonic::{Code, Status};
 
 use super::server::{Server, refused};

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::apply::apply;
 use super::backup_file::{self, Content};
+use super::output::tell;
 use super::plan::show;
 use super::policy::Plan;
 use super::state::{self, Found};
@@ -29,8 +30,9 @@ pub struct Restore {
     server: ServerFlags,
     /// A file of `backup`, the answer of BackupRBAC as JSON, or milvus-backup's meta.
     file: PathBuf,
-    /// Where the server has users, roles or groups already: add what is missing, and change nothing
-    /// that is there.
+    /// Where the server has users, roles or groups already: add what is missing, grants and bindings
+    /// of those that are there among it, so what was revoked since comes back. Their passwords,
+    /// descriptions and members stay.
     #[arg(long)]
     merge: bool,
     /// Tell what would be done, and do nothing.
@@ -40,13 +42,13 @@ pub struct Restore {
 
 impl Restore {
     pub(super) async fn run(self) -> Outcome {
-        let tell = |e: String| format!("{}: {e}", self.file.display());
-        let size = fs::metadata(&self.file).map_err(|e| tell(e.to_string()))?.len();
+        let named = |e: String| format!("{}: {e}", self.file.display());
+        let size = fs::metadata(&self.file).map_err(|e| named(e.to_string()))?.len();
         if size > MAX_FILE {
-            return Err(tell(format!("it is larger than {MAX_FILE} bytes")));
+            return Err(named(format!("it is larger than {MAX_FILE} bytes")));
         }
-        let text = fs::read_to_string(&self.file).map_err(|e| tell(e.to_string()))?;
-        let content = backup_file::read(&text).map_err(tell)?;
+        let text = fs::read_to_string(&self.file).map_err(|e| named(e.to_string()))?;
+        let content = backup_file::read(&text).map_err(named)?;
         let server = self.server.connect().await?;
         let grants = content.backup.grants.iter();
         let databases = grants.map(|grant| grant.database.as_str().into()).collect();
@@ -65,12 +67,12 @@ impl Restore {
             let Some(how) = how else {
                 return Err("something was changed meanwhile; run it again".to_owned());
             };
-            println!("restored {how}: {counts}");
+            tell(&format!("restored {how}: {counts}\n"))?;
         } else {
-            println!("restored: {counts}");
+            tell(&format!("restored: {counts}\n"))?;
         }
         for note in &plan.notes {
-            println!("note: {note}");
+            tell(&format!("note: {note}\n"))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -99,13 +101,13 @@ fn plan(content: Content, found: Found, merge: bool, caller: &str) -> Result<Pla
     missing.users.retain(|user| !state.users.contains_key(user.name.as_str()));
     missing.roles.retain(|role| !state.roles.contains_key(role.name.as_str()));
     missing.groups.retain(|group| !state.groups.contains_key(group.name.as_str()));
-    for (what, all, new) in [
-        ("users", backup.users.len(), missing.users.len()),
-        ("roles", backup.roles.len(), missing.roles.len()),
-        ("groups", backup.groups.len(), missing.groups.len()),
+    for (what, kept, all, new) in [
+        ("users", "passwords and descriptions", backup.users.len(), missing.users.len()),
+        ("roles", "descriptions", backup.roles.len(), missing.roles.len()),
+        ("groups", "members", backup.groups.len(), missing.groups.len()),
     ] {
         if new < all {
-            notes.push(format!("{} {what} were there already and keep what they are", all - new));
+            notes.push(format!("{} {what} were there already and keep their {kept}", all - new));
         }
     }
     let rules = Rules { max_users: 0, max_roles: 0, groups: found.rules.groups.clone() };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
+use super::output::tell;
 use super::server::{Server, accepted, refused};
 use super::{Failure, Outcome, ServerFlags};
 use crate::model::privilege::ANY;
@@ -34,9 +35,9 @@ impl RunCommand {
         let server = self.server.connect().await?;
         for command in commands {
             match ask(&server, command).await? {
-                Ok(answer) => println!("{answer}"),
+                Ok(answer) => tell(&format!("{answer}\n"))?,
                 Err((code, text)) => {
-                    println!("{}", refusal(code, &text));
+                    tell(&format!("{}\n", refusal(code, &text)))?;
                     return Ok(ExitCode::FAILURE);
                 }
             }
@@ -52,7 +53,7 @@ async fn ask(server: &Server, command: Command) -> Result<Told, Failure> {
     let answered = match command {
         Command::Grant(request) => server.access().grant_privileges_to_role(request).await,
         Command::Revoke(request) => server.access().revoke_privileges_from_role(request).await,
-        Command::RolesInfo(info) => return tell(server, info).await.map(Ok),
+        Command::RolesInfo(info) => return look(server, info).await.map(Ok),
     };
     let response = answered.map_err(|status| match status.code() {
         tonic::Code::Unimplemented => {
@@ -63,26 +64,23 @@ async fn ask(server: &Server, command: Command) -> Result<Told, Failure> {
     Ok(answer(response.into_inner()))
 }
 
-async fn tell(server: &Server, info: RolesInfo) -> Result<Value, Failure> {
-    let names = match info.roles.clone() {
-        Some(names) => names,
-        None => {
-            let roles = server.milvus().select_role(SelectRoleRequest::default()).await;
-            let roles = roles.map_err(|e| refused(&e))?.into_inner();
-            accepted(roles.status)?;
-            let names = roles.results.into_iter().filter_map(|role| Some(role.role?.name));
-            names.filter(|name| info.is_shown(name)).collect()
-        }
-    };
+async fn look(server: &Server, info: RolesInfo) -> Result<Value, Failure> {
+    let mut all = Vec::new();
+    if info.roles.is_none() {
+        let roles = server.milvus().select_role(SelectRoleRequest::default()).await;
+        let roles = roles.map_err(|e| refused(&e))?.into_inner();
+        accepted(roles.status)?;
+        all.extend(roles.results.into_iter().filter_map(|role| Some(role.role?.name)));
+    }
     let mut roles = Vec::new();
-    for name in names {
+    for name in info.shown(all) {
         let role = Some(RoleEntity { name: name.clone(), ..RoleEntity::default() });
         let entity = GrantEntity { role, db_name: ANY.to_owned(), ..GrantEntity::default() };
         let request = SelectGrantRequest { entity: Some(entity), ..SelectGrantRequest::default() };
         let grants = server.milvus().select_grant(request).await;
         let grants = grants.map_err(|e| refused(&e))?.into_inner();
         accepted(grants.status)?;
-        roles.push((name, grants.entities));
+        roles.push(info.role(&name, grants.entities));
     }
-    Ok(roles_info(roles, info.show_privileges))
+    Ok(roles_info(&roles))
 }

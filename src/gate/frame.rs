@@ -53,6 +53,11 @@ impl Frame {
         &self.outline
     }
 
+    /// The same, to be kept.
+    pub(super) fn encoded(&self) -> Bytes {
+        self.outline.clone()
+    }
+
     /// The bytes of memory that the outline takes beside the pieces.
     pub(super) fn beside(&self) -> usize {
         if self.pieces.len() > 1 { self.outline.len() } else { 0 }

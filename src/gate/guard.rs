@@ -21,6 +21,7 @@ use super::departure::keeping;
 use super::external::CHECK;
 use super::frame::Frame;
 use super::methods::{self, Answered, Method};
+use super::steps::{self, Encoded};
 use super::{
     Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SEALING_MESSAGE, MAX_SMALL_MESSAGE, Upstream,
     deadline, fate, filter, frame, not_served, origin, peek, unknown,
@@ -125,6 +126,11 @@ impl Gate {
         let frame = Frame::arrived(pieces, |field| method.reads(field))?;
         room.add(frame.beside())?;
         let caller = self.admit(&identity, &connection, path, frame.outline()).await?;
+        steps::check_bounds(method.row.name, frame.outline())?;
+        if method.row.name == "Transact" {
+            self.admit_steps(&identity, &connection, frame.outline()).await?;
+            parts.extensions.insert(Encoded(frame.encoded()));
+        }
         self.check_store(&parts.headers, &caller)?;
         if let Some(center) = self.center_of(method) {
             origin::forward(&mut parts.headers, &caller.origin())?;

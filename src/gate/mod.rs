@@ -31,6 +31,7 @@ mod peek;
 mod peek_fuzz;
 mod rest;
 mod rpc;
+mod steps;
 
 pub use self::alias::Aliases;
 pub use self::center::Center;
@@ -42,6 +43,7 @@ pub use self::guard::guard;
 pub use self::identity::{Identity, Login};
 pub use self::rest::Names;
 pub use self::rpc::{Named, Rpc, object};
+pub use self::steps::Encoded;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -46,6 +46,28 @@ pub struct Role {
     pub grants: Map<Grant, Name>,
 }
 
+impl Role {
+    /// The grants of what is stored as `privilege` at one place, whatever their object type.
+    pub fn held_at<'a>(
+        &'a self,
+        database: &str,
+        object: &str,
+        privilege: &str,
+    ) -> impl Iterator<Item = Grant> + use<'a> {
+        let (database, object) = (Name::from(database), Name::from(object));
+        let privilege = Name::from(privilege);
+        ObjectType::ALL
+            .map(|object_type| Grant {
+                object_type,
+                database: database.clone(),
+                object: object.clone(),
+                privilege: privilege.clone(),
+            })
+            .into_iter()
+            .filter(|grant| self.grants.contains_key(grant))
+    }
+}
+
 /// One permission of a role. The derived order is the listing order: byte order of object type,
 /// `<database>.<object>`, stored privilege name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -16,7 +16,7 @@ use crate::model::command::{
 };
 use crate::model::error::{Error, ErrorKind};
 use crate::model::privilege::{ANY, stored_name};
-use crate::model::state::Grant;
+use crate::model::state::Role;
 
 /// The most resources in a batch: aliases among them are looked up one by one.
 const MAX_RESOURCES: usize = 1_000;
@@ -67,25 +67,27 @@ async fn operate(
             return reply(&caller, RolePrivilegesResponse { status, ..Default::default() });
         }
     };
-    let engine = service.engine.clone();
-    // What was begun is brought to its end, whoever waits for that.
-    let carried_out = tokio::spawn(async move {
-        let done = engine.carry_out(order).await;
-        if unacknowledged && let Err(e) = &done {
-            warn!(error = %e, "a batch that nobody waits for was not stored");
-        }
-        done
-    });
     if unacknowledged {
+        let place = service.unacknowledged.clone().try_acquire_owned().map_err(|_| {
+            status::overloaded("too many batches that nobody waits for, try again later")
+        })?;
+        let engine = service.engine.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            if let Err(e) = engine.carry_out(order).await {
+                warn!(error = %e, "a batch that nobody waits for was not stored");
+            }
+        });
         return reply(&caller, RolePrivilegesResponse::default());
     }
     let limit =
         if timeout_ms == 0 { Duration::MAX } else { Duration::from_millis(timeout_ms.into()) };
-    let done = match tokio::time::timeout(limit, carried_out).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(_)) => Err(unknown("the server is stopping")),
-        Err(_) => Err(unknown(&format!("the change took longer than {timeout_ms} ms"))),
-    };
+    let done = tokio::time::timeout(limit, service.engine.carry_out(order)).await;
+    let done = done.unwrap_or_else(|_| {
+        let text =
+            format!("it took longer than {timeout_ms} ms; whether it is stored is not known");
+        Err(Error::verbatim(ErrorKind::Unavailable, text))
+    });
     let revision = service.engine.snapshot().revision;
     let response = match done {
         Ok(done) => RolePrivilegesResponse {
@@ -99,11 +101,6 @@ async fn operate(
         }
     };
     Ok(status::at(response.revision, response))
-}
-
-fn unknown(why: &str) -> Error {
-    let text = format!("{why}; whether it is stored is not known");
-    Error::verbatim(ErrorKind::Unavailable, text)
 }
 
 fn check_comment(comment: &str) -> Result<(), Error> {
@@ -142,7 +139,8 @@ fn batch(
         Ok(ResourcePrivileges { resource, actions })
     });
     let privileges = privileges.collect::<Result<_, _>>()?;
-    Ok(Batch { role, grantor: caller.user().to_owned(), operation, privileges })
+    let batch = Batch { role, grantor: caller.user().to_owned(), operation, privileges };
+    batch.check_size().map(|()| batch)
 }
 
 /// As in a single grant: a collection is meant by its aliases too, but for what is stored under
@@ -156,15 +154,12 @@ async fn resolve_aliases(service: &Service, caller: &Caller, batch: &mut Batch) 
         if database == ANY || collection == ANY {
             continue;
         }
-        let names = actions.iter().filter_map(|action| privilege_of(state, action).ok());
-        let stored: Vec<_> = names.map(stored_name).collect();
-        let is_stored = |grant: &Grant| {
-            *grant.object == **collection
-                && *grant.database == **database
-                && stored.iter().any(|stored| **stored == *grant.privilege)
+        let mut names = actions.iter().filter_map(|action| privilege_of(state, action).ok());
+        let held = |role: &Role| {
+            names.any(|n| role.held_at(database, collection, &stored_name(n)).next().is_some())
         };
         let revoke = batch.operation == MemberOperation::Remove;
-        if !(revoke && role.is_some_and(|role| role.grants.keys().any(is_stored))) {
+        if !(revoke && role.is_some_and(held)) {
             *collection = aliases.resolve(database, collection).await.to_string();
         }
     }

@@ -11,7 +11,7 @@ use crate::model::error::Error;
 use crate::model::grants::{self, Filter};
 use crate::model::name::{self, Kind};
 use crate::model::privilege::{ANY, ObjectType, api_name, stored_name};
-use crate::model::state::{Grant, Name};
+use crate::model::state::{Grant, Name, Role};
 
 /// The text in `version` that asks for the rules of the second generation.
 const V2: &str = "v2";
@@ -95,10 +95,8 @@ async fn resolved(
     let revoke = operation.operation == Ok(MemberOperation::Remove);
     let role = caller.snapshot().state.roles.get(operation.role.as_str());
     let privilege = stored_name(&operation.privilege);
-    let stored = |g: &Grant| {
-        *g.object == **name && *g.database == *operation.database && *g.privilege == *privilege
-    };
-    let stored = role.is_some_and(|role| role.grants.keys().any(stored));
+    let held = |role: &Role| role.held_at(&operation.database, name, &privilege).next().is_some();
+    let stored = role.is_some_and(held);
     if name != ANY && operation.database != ANY && !(revoke && stored) {
         *name = aliases.resolve(&operation.database, name).await.to_string();
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Response, Status};
 
 use super::proto::common::{self, ErrorCode};
@@ -26,7 +26,12 @@ pub struct Service {
     pub(super) groups: Arc<BuiltInGroups>,
     pub(super) clock: Arc<Clock>,
     pub(super) behind: Behind,
+    /// Batches that may be under way while nobody waits for them.
+    pub(super) unacknowledged: Arc<Semaphore>,
 }
+
+/// Each may have taken the largest message that is answered here.
+const UNACKNOWLEDGED: usize = 16;
 
 /// The Milvus behind the gate, where there is one.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +53,8 @@ impl Service {
         clock: Arc<Clock>,
         behind: Behind,
     ) -> Self {
-        Self { engine, passwords, groups, clock, behind }
+        let unacknowledged = Arc::new(Semaphore::new(UNACKNOWLEDGED));
+        Self { engine, passwords, groups, clock, behind, unacknowledged }
     }
 
     /// Executes a command whose form was checked. `legacy` is the error code that older clients

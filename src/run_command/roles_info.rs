@@ -1,6 +1,6 @@
 //! `rolesInfo`: roles as MongoDB shows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -18,13 +18,6 @@ pub struct RolesInfo {
     pub show_privileges: bool,
     /// Whether those that are always there are among all.
     pub show_built_in: bool,
-}
-
-impl RolesInfo {
-    /// Whether a role is among those that are shown where none is named.
-    pub fn is_shown(&self, role: &str) -> bool {
-        self.show_built_in || !is_built_in(role)
-    }
 }
 
 fn is_built_in(role: &str) -> bool {
@@ -58,23 +51,31 @@ fn name(role: &Value, field: &str) -> Result<String, String> {
     text(role.get("role"), &format!("{field}.role"))
 }
 
-/// The answer: each role with its grants, which are shown if asked for.
-pub fn roles_info(
-    roles: impl IntoIterator<Item = (String, Vec<GrantEntity>)>,
-    show_privileges: bool,
-) -> Value {
-    let roles = roles.into_iter().map(|(name, grants)| {
-        let mut role = json!({
-            "role": name,
-            "isBuiltin": is_built_in(&name),
-            "roles": [],
-        });
-        if let (true, Some(role)) = (show_privileges, role.as_object_mut()) {
+impl RolesInfo {
+    /// The names of the roles that are shown, each once, where `all` are those of the server.
+    pub fn shown(&self, all: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+        match &self.roles {
+            Some(names) => names.iter().cloned().collect(),
+            None => {
+                let shown = |role: &String| self.show_built_in || !is_built_in(role);
+                all.into_iter().filter(shown).collect()
+            }
+        }
+    }
+
+    /// A role that holds `grants`, which are shown if asked for.
+    pub fn role(&self, name: &str, grants: Vec<GrantEntity>) -> Value {
+        let mut role = json!({"role": name, "isBuiltin": is_built_in(name), "roles": []});
+        if let (true, Some(role)) = (self.show_privileges, role.as_object_mut()) {
             role.insert("privileges".to_owned(), privileges(grants));
         }
         role
-    });
-    json!({"ok": 1, "roles": roles.collect::<Vec<_>>()})
+    }
+}
+
+/// The answer to `rolesInfo`.
+pub fn roles_info(roles: &[Value]) -> Value {
+    json!({"ok": 1, "roles": roles})
 }
 
 /// What is held, place by place, as it can be revoked.

@@ -3,6 +3,9 @@
 
 use serde_json::Value;
 
+/// Documents within documents; no command needs more than a few.
+const MAX_DEPTH: usize = 32;
+
 /// The documents of all commands in `text`, in order.
 ///
 /// # Errors
@@ -11,9 +14,12 @@ pub fn statements(text: &str) -> Result<Vec<Value>, String> {
     let mut documents = Vec::new();
     let mut rest = skip(text);
     while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix("use ") {
+        if let Some(named) = rest.strip_prefix("use ") {
             // Roles belong to no database here; resources name theirs.
-            rest = skip(after.split_once('\n').map_or("", |(_, rest)| rest));
+            let name = named.trim_start_matches(' ');
+            let after = name.trim_start_matches(|c: char| !c.is_whitespace() && c != ';');
+            rest = skip(after);
+            rest = skip(rest.strip_prefix(';').unwrap_or(rest));
             continue;
         }
         let call =
@@ -59,6 +65,9 @@ fn document_end(text: &str) -> Result<usize, String> {
             }
             (None, '"' | '\'') => quote = Some(character),
             (None, '/') if comment(tail).is_some() => length = comment(tail).unwrap_or(1),
+            (None, '{' | '[' | '(') if depth == MAX_DEPTH => {
+                return Err(format!("the command's document is deeper than {MAX_DEPTH} levels"));
+            }
             (None, '{' | '[' | '(') => depth += 1,
             (None, '}' | ']' | ')') => {
                 depth = depth.saturating_sub(1);
@@ -113,7 +122,7 @@ mod tests {
                 showPrivileges: true,
               }
             );
-            { "rolesInfo": ["b"] } db.adminCommand({rolesInfo:1})
+            { "rolesInfo": ["b"] } use other; db.adminCommand({rolesInfo:1})
         "#;
         let expected = vec![
             json!({"rolesInfo": "a}\"'", "showPrivileges": true}),
@@ -139,6 +148,8 @@ mod tests {
             "{a: 1} x",
             "{a: }",
             "{a: 1}}",
+            "use a b",
+            &"{a:".repeat(100_000),
         ] {
             assert!(statements(text).is_err(), "{text}");
         }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::grants::{self, related};
+use super::grants::{self, group_level, related};
 use super::{MemberOperation, PrivilegeOperation, Rules, Target};
 use crate::model::error::Error;
 use crate::model::name::{self, Kind, shortened};
@@ -46,6 +46,22 @@ pub struct Batch {
     pub privileges: Vec<ResourcePrivileges>,
 }
 
+impl Batch {
+    /// Checks that it is not more than one change should be.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn check_size(&self) -> Result<(), Error> {
+        let actions: usize = self.privileges.iter().map(|p| p.actions.len()).sum();
+        if actions > MAX_ACTIONS {
+            return Err(Error::invalid(format_args!(
+                "privileges: {actions} actions, and {MAX_ACTIONS} are the most"
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Privileges on one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourcePrivileges {
@@ -82,12 +98,7 @@ impl Resource {
 }
 
 pub(super) fn plan(state: &State, rules: &Rules, batch: &Batch) -> Result<Vec<Change>, Error> {
-    let actions: usize = batch.privileges.iter().map(|p| p.actions.len()).sum();
-    if actions > MAX_ACTIONS {
-        return Err(Error::invalid(format_args!(
-            "privileges: {actions} actions, and {MAX_ACTIONS} are the most"
-        )));
-    }
+    batch.check_size()?;
     name::check(Kind::Role, &batch.role)?;
     if !state.roles.contains_key(&*batch.role) {
         let role = &batch.role;
@@ -131,12 +142,9 @@ fn one(
     action: &str,
 ) -> Result<Vec<Change>, Error> {
     let privilege = privilege_of(state, action)?;
-    let is_cluster = || {
-        let single = Privilege::named(privilege).and_then(Privilege::level);
-        let group = rules.groups.members(privilege).and_then(|m| m.first()?.level());
-        single.or(group) == Some(Level::Cluster)
-    };
-    if *resource == Resource::Cluster && !is_cluster() {
+    let single = Privilege::named(privilege).and_then(Privilege::level);
+    let level = || single.or(group_level(rules, state, privilege).flatten());
+    if *resource == Resource::Cluster && level() != Some(Level::Cluster) {
         return Err(Error::invalid(format_args!(
             "{privilege} is nothing that is done to the cluster: name a database and a collection, \
              \"\" for all of them, or anyResource"
@@ -144,7 +152,6 @@ fn one(
     }
     let (database, collection) = resource.place();
     if batch.operation == MemberOperation::Add {
-        let single = Privilege::named(privilege).and_then(Privilege::level);
         if single.is_some() {
             // A grant that could never permit anything helps nobody.
             grants::check_level(single, privilege, database, collection)?;
@@ -163,30 +170,33 @@ fn one(
         return Ok(Vec::new());
     };
     let names = std::iter::once(privilege).chain(related(privilege).iter().copied());
-    let stored: Vec<_> = names.map(stored_name).collect();
-    let held = role.grants.keys().filter(|grant| {
-        stored.iter().any(|stored| **stored == *grant.privilege)
-            && *grant.database == *database
-            && *grant.object == *collection
-    });
-    Ok(held.map(|grant| Change::Revoke { role: name.clone(), grant: grant.clone() }).collect())
+    let held = names.flat_map(|name| role.held_at(database, collection, &stored_name(name)));
+    Ok(held.map(|grant| Change::Revoke { role: name.clone(), grant }).collect())
 }
 
-/// What Milvus calls an action: its own names come first, those of groups among them.
+/// What Milvus calls an action.
 ///
 /// # Errors
-/// There is none of that name.
+/// There is none of that name, or it could be two.
 pub fn privilege_of<'a>(state: &State, action: &'a str) -> Result<&'a str, Error> {
+    let known = ACTIONS.iter().find(|(name, _)| *name == action);
+    if let Some((name, privilege)) = known {
+        // Whoever may create groups must not decide what an action means.
+        if state.groups.contains_key(action) {
+            return Err(Error::invalid(format_args!(
+                "`{name}` is MongoDB's name for {privilege}, and there is a group of that name: \
+                 say {privilege}, or rename the group"
+            )));
+        }
+        return Ok(privilege);
+    }
     if action == ANY || is_defined(action) || state.groups.contains_key(action) {
         return Ok(action);
     }
-    let known = ACTIONS.iter().find(|(name, _)| *name == action);
-    known.map(|(_, privilege)| *privilege).ok_or_else(|| {
-        Error::invalid(format_args!(
-            "`{}` is no privilege, no privilege group, and no action of MongoDB's that Milvus has too",
-            shortened(action)
-        ))
-    })
+    Err(Error::invalid(format_args!(
+        "`{}` is no privilege, no privilege group, and no action of MongoDB's that Milvus has too",
+        shortened(action)
+    )))
 }
 
 #[cfg(test)]
@@ -329,6 +339,35 @@ mod tests {
         assert_eq!(world.grant(&privileges), Ok(8));
         assert_eq!(world.revoke(&privileges), Ok(8));
         assert_eq!(world.held(), [""; 0]);
+    }
+
+    #[test]
+    fn a_group_with_the_name_of_an_action_decides_nothing() {
+        let mut world = World::new();
+        let query = [on(place("d", "*"), &["Query"])];
+        assert_eq!(world.grant(&query), Ok(1));
+        world.0.groups.insert("find".into(), Default::default());
+        let find = [on(place("d", "*"), &["find"])];
+        for refused in [world.revoke(&find), world.grant(&find)] {
+            assert!(refused.unwrap_err().text().contains("say Query"));
+        }
+        assert_eq!(world.revoke(&query), Ok(1));
+    }
+
+    #[test]
+    fn a_custom_group_of_the_clusters_level_is_held_on_the_cluster() {
+        let mut world = World::new();
+        let group = |name: &str, member: &str| Change::PutGroup {
+            name: name.into(),
+            group: crate::model::state::Group {
+                privileges: [Name::from(member)].into_iter().collect(),
+            },
+        };
+        world.0.apply(&group("g", "ListDatabases")).unwrap();
+        world.0.apply(&group("h", "Query")).unwrap();
+        let cluster = [on(Resource::Cluster, &["g"])];
+        assert_eq!((world.grant(&cluster), world.revoke(&cluster)), (Ok(1), Ok(1)));
+        assert!(world.grant(&[on(Resource::Cluster, &["h"])]).is_err());
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(in crate::rest) async fn run_command(
             let path = "/milvus_rbac.v1.AccessService/RevokePrivilegesFromRole";
             call.ask(path, request, async |s, r| s.revoke_privileges(r).await).await
         }
-        Command::RolesInfo(info) => return Ok(told(&tell(call, info).await?)),
+        Command::RolesInfo(info) => return Ok(told(&look(call, info).await?)),
     };
     let (response, _) = answered?;
     let answer = answer(response).map_err(|(code, text)| Refusal::failed(code, text))?;
@@ -44,24 +44,21 @@ fn told(answer: &Value) -> Response {
     (StatusCode::OK, [(CONTENT_TYPE, JSON)], answer.to_string()).into_response()
 }
 
-async fn tell(call: &Call<'_>, info: RolesInfo) -> Result<Value, Refusal> {
-    let names = match info.roles.clone() {
-        Some(names) => names,
-        None => {
-            let (roles, _) = ask!(call, "SelectRole", select_role, SelectRoleRequest::default())?;
-            check(roles.status)?;
-            let names = roles.results.into_iter().filter_map(|role| Some(role.role?.name));
-            names.filter(|name| info.is_shown(name)).collect()
-        }
-    };
+async fn look(call: &Call<'_>, info: RolesInfo) -> Result<Value, Refusal> {
+    let mut all = Vec::new();
+    if info.roles.is_none() {
+        let (roles, _) = ask!(call, "SelectRole", select_role, SelectRoleRequest::default())?;
+        check(roles.status)?;
+        all.extend(roles.results.into_iter().filter_map(|role| Some(role.role?.name)));
+    }
     let mut roles = Vec::new();
-    for name in names {
+    for name in info.shown(all) {
         let role = Some(RoleEntity { name: name.clone(), ..RoleEntity::default() });
         let entity = GrantEntity { role, db_name: ANY.to_owned(), ..GrantEntity::default() };
         let request = SelectGrantRequest { entity: Some(entity), ..SelectGrantRequest::default() };
         let (grants, _) = ask!(call, "SelectGrant", select_grant, request)?;
         check(grants.status)?;
-        roles.push((name, grants.entities));
+        roles.push(info.role(&name, grants.entities));
     }
-    Ok(roles_info(roles, info.show_privileges))
+    Ok(roles_info(&roles))
 }

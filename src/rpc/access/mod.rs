@@ -11,13 +11,13 @@ use tokio::sync::{Semaphore, watch as latest};
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::grants;
 use super::proto::access::access_service_server::AccessService;
 use super::proto::access::*;
 use super::proto::common;
 use super::service::{Answer, Service, open};
+use super::{grants, status};
 use crate::engine::Engine;
-use crate::gate::Gate;
+use crate::gate::{Encoded, Gate};
 
 /// Answers from what `service` answers from.
 #[derive(Debug)]
@@ -89,8 +89,10 @@ impl AccessService for Access {
     }
 
     async fn transact(&self, request: Request<TransactRequest>) -> Answer<TransactResponse> {
+        let encoded = request.extensions().get::<Encoded>().cloned();
+        let encoded = encoded.ok_or_else(status::unguarded)?;
         let (caller, request) = open(request)?;
-        transact::transact(self, &caller, request).await
+        transact::transact(self, &caller, &encoded, request).await
     }
 
     async fn grant_privileges_to_role(

@@ -1,11 +1,10 @@
 //! Several of Milvus' own calls as one change.
 
-use prost::Message;
 use tonic::Status;
 
 use super::Access;
 use crate::engine::Order;
-use crate::gate::Caller;
+use crate::gate::{Caller, Encoded};
 use crate::model::command::Command;
 use crate::model::error::Error;
 use crate::model::name::MAX_DESCRIPTION;
@@ -23,6 +22,7 @@ const MAX_PASSWORDS: usize = 100;
 pub(super) async fn transact(
     access: &Access,
     caller: &Caller,
+    encoded: &Encoded,
     request: TransactRequest,
 ) -> Answer<TransactResponse> {
     let TransactRequest { steps, only_at_revision: only_at, comment, dry_run } = request;
@@ -40,14 +40,15 @@ pub(super) async fn transact(
                     step_name()
                 ))));
             };
-            // INVARIANT: a step is admitted as the call that it is, for the same caller, before
-            // anything is done. Defended by `tests/it/rpc/transact.rs`.
-            admit(access, caller, &call).await.map_err(|e| status::in_step(&step_name(), &e))?;
             match command(&access.service, caller, call).await {
                 Ok(command) => commands.push(command),
                 Err(e) => return Ok(Err(e.context(&step_name()))),
             }
         }
+        // INVARIANT: a step is admitted as the call that it is, for the same caller: by the gate before
+        // anything of it is done, and once more when all that takes long is done. Defended by
+        // `tests/it/rpc/transact.rs`.
+        access.gate.admit_again(caller, encoded).await?;
         let origin = Origin { comment, ..caller.origin() };
         Ok::<_, Status>(Ok(Order { command: Command::All(commands), origin, only_at }))
     };
@@ -89,27 +90,6 @@ fn check(steps: &[Step], comment: &str) -> Result<(), Error> {
         )));
     }
     Ok(())
-}
-
-/// Decides on a step as on the call that it is.
-async fn admit(access: &Access, caller: &Caller, call: &Call) -> Result<(), Status> {
-    let (name, message) = match call {
-        Call::CreateCredential(m) => ("CreateCredential", m.encode_to_vec()),
-        Call::UpdateCredential(m) => ("UpdateCredential", m.encode_to_vec()),
-        Call::DeleteCredential(m) => ("DeleteCredential", m.encode_to_vec()),
-        Call::CreateRole(m) => ("CreateRole", m.encode_to_vec()),
-        Call::AlterRole(m) => ("AlterRole", m.encode_to_vec()),
-        Call::DropRole(m) => ("DropRole", m.encode_to_vec()),
-        Call::OperateUserRole(m) => ("OperateUserRole", m.encode_to_vec()),
-        Call::OperatePrivilege(m) => ("OperatePrivilege", m.encode_to_vec()),
-        Call::OperatePrivilegeV2(m) => ("OperatePrivilegeV2", m.encode_to_vec()),
-        Call::CreatePrivilegeGroup(m) => ("CreatePrivilegeGroup", m.encode_to_vec()),
-        Call::DropPrivilegeGroup(m) => ("DropPrivilegeGroup", m.encode_to_vec()),
-        Call::OperatePrivilegeGroup(m) => ("OperatePrivilegeGroup", m.encode_to_vec()),
-        Call::RestoreRbac(m) => ("RestoreRBAC", m.encode_to_vec()),
-    };
-    let path = format!("/milvus.proto.milvus.MilvusService/{name}");
-    access.gate.admit(caller.identity(), caller.database(), &path, &message).await.map(drop)
 }
 
 /// The command of a step, whose form is checked as that of the call is.

@@ -8,7 +8,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::support::{Metadata, Server, encoded};
+use super::raw::{Raw, frame};
+use crate::support::{Metadata, Server, encoded, resident};
 
 type Access = AccessServiceClient<InterceptedService<Channel, Metadata>>;
 
@@ -195,4 +196,69 @@ async fn each_step_is_admitted_as_the_call_that_it_is() {
     let mut nobody = access(&server, "u", "wrong!").await;
     let refused = transact(&mut nobody, request([])).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn what_is_revoked_while_passwords_are_hashed_is_gone_when_the_steps_are_done() {
+    // Hashes take long: some 50 of them, one after the other.
+    let server = Server::start(&["--bcrypt-cost", "11", "--max-users", "0"]);
+    let mut root = access(&server, "root", "Milvus").await;
+    let steps = [
+        role("manager"),
+        grant("manager", "ManageOwnership"),
+        grant("manager", "CreateOwnership"),
+        user("mal", "secret1"),
+        bind("mal", "manager"),
+    ];
+    assert_eq!(transact(&mut root, request(steps)).await.unwrap().status.unwrap().code, 0);
+    let mut mal = access(&server, "mal", "secret1").await;
+    // Logged in before, so that the login takes no time.
+    assert_eq!(reason(&transact(&mut mal, request([])).await.unwrap()), "");
+
+    let users = (0..50).map(|n| user(&format!("u{n}"), "secret1"));
+    let steps = request([bind("mal", "admin")].into_iter().chain(users));
+    let climbing = tokio::spawn(async move { transact(&mut mal, steps).await });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let unbind = Call::OperateUserRole(OperateUserRoleRequest {
+        username: "mal".into(),
+        role_name: "manager".into(),
+        r#type: OperateUserRoleType::RemoveUserFromRole.into(),
+        ..Default::default()
+    });
+    assert_eq!(reason(&transact(&mut root, request([unbind])).await.unwrap()), "");
+    assert!(!climbing.is_finished(), "the hashes were quicker than the revoke");
+    let refused = climbing.await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let text = "step 1: PrivilegeManageOwnership: permission deny to mal";
+    assert_eq!(refused.message(), text);
+}
+
+#[tokio::test]
+async fn many_small_parts_are_refused_before_they_take_memory() {
+    let server = Server::start(&[]);
+    let mut root = access(&server, "root", "Milvus").await;
+    let made = transact(&mut root, request([user("u", "secret1")])).await.unwrap();
+    assert_eq!(reason(&made), "");
+    let raw = Raw::user(&server, "u", "secret1").await;
+    let service = "/milvus_rbac.v1.AccessService/";
+    let before = resident(server.pid());
+    // Millions of steps that are none, and a restore of millions of grants that are none.
+    let empty: Vec<u8> = [0x0a, 0].repeat(2 << 20);
+    let grants: Vec<u8> = [0x1a, 0].repeat(1 << 20);
+    let nested = |number: u32, inner: &[u8]| {
+        let mut outer = Vec::new();
+        prost::encoding::bytes::encode(number, &inner.to_vec(), &mut outer);
+        outer
+    };
+    let restore = nested(1, &nested(13, &nested(2, &grants)));
+    for (method, message, code) in [
+        ("Transact", &empty, Code::InvalidArgument),
+        ("Check", &empty, Code::InvalidArgument),
+        ("Transact", &restore, Code::PermissionDenied),
+    ] {
+        let answer = raw.unary(&format!("{service}{method}"), frame(message)).await;
+        assert_eq!(answer.code, code, "{method}: {}", answer.text);
+    }
+    let grown = resident(server.pid()).saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes more");
 }
