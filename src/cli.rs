@@ -4,6 +4,7 @@
 //! 1 failed, 2 bad usage; a command that answers by its exit code says so in its help.
 
 mod apply;
+mod audit;
 mod backup;
 mod backup_file;
 mod check;
@@ -13,6 +14,7 @@ mod one_by_one;
 mod output;
 mod plan;
 mod policy;
+mod policy_schema;
 mod progress;
 mod question;
 mod restore;
@@ -33,12 +35,17 @@ pub use self::server::ServerFlags;
 /// What to ask.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Who changed what, and whether the trail of it is whole.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Grant, revoke or look at privileges of a role with a command in MongoDB's form, all of it or nothing.
     RunCommand(run_command::RunCommand),
     /// Tell who may do what as a document, which `plan` and `apply` read.
     Export(export::Export),
     /// Tell what a document would change. Exit codes: 0 nothing, 2 something, 1 failed.
     Plan(plan::Plan),
+    /// Print the JSON schema of documents, for editors.
+    PolicySchema(policy_schema::PolicySchema),
     /// Make a document hold, all of it or nothing where the server has transactions.
     Apply(apply::Apply),
     /// Tell whether somebody may do something. Exit codes: 0 yes, 3 no, 1 failed, 2 bad usage.
@@ -68,9 +75,11 @@ impl Command {
         let outcome = runtime.map_err(|e| e.to_string()).and_then(|runtime| {
             runtime.block_on(async {
                 match self {
+                    Self::Audit(audit) => audit.run().await,
                     Self::RunCommand(command) => command.run().await,
                     Self::Export(command) => command.run().await,
                     Self::Plan(command) => command.run().await,
+                    Self::PolicySchema(command) => command.run(),
                     Self::Apply(command) => command.run().await,
                     Self::Check(command) => command.run().await,
                     Self::Explain(command) => command.run().await,

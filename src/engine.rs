@@ -22,6 +22,7 @@ use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::origin::Origin;
 use crate::model::state::State;
+use crate::storage::trail::Page;
 use crate::storage::{Revision, Store, StoreError};
 use history::History;
 use keeper::{Kept, Turns};
@@ -351,6 +352,29 @@ impl Engine {
                 ErrorKind::Unavailable,
                 "the store does not answer; whether the change was stored is not known yet",
             )),
+        }
+    }
+
+    /// Some of the audit trail: what comes after the event of that number, as the store has it now.
+    ///
+    /// # Errors
+    /// It cannot be read, or there is none here.
+    pub async fn audit(&self, after: u64) -> Result<Page, Error> {
+        let (reply, answer) = oneshot::channel();
+        let unread = |e: StoreError| match e {
+            StoreError::Unfit(why) => Error::verbatim(ErrorKind::NotSupported, why),
+            e => Error::verbatim(ErrorKind::Unavailable, e.to_string()),
+        };
+        self.queue.try_send(Message::Audit { after, reply }).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        match tokio::time::timeout(ANSWER, answer).await {
+            Ok(Ok(page)) => page.map_err(unread),
+            Ok(Err(_)) | Err(_) => {
+                let why = "the store does not answer";
+                Err(Error::verbatim(ErrorKind::Unavailable, why))
+            }
         }
     }
 

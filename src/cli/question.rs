@@ -1,6 +1,7 @@
 //! Questions as flags, and who answers them: the server, or these rules from what it lists.
 
 use clap::Args;
+use std::collections::BTreeSet;
 use tonic::{Code, Status};
 
 use super::server::{Server, refused};
@@ -101,7 +102,8 @@ impl ByRules {
         if !is_silent(refusal) {
             return Err(refused(refusal));
         }
-        let state::Found { state, rules, revision, .. } = state::read(server).await?;
+        let state::Found { state, rules, revision, .. } =
+            state::read(server, &BTreeSet::new()).await?;
         eprintln!(
             "note: this server does not answer such questions; the answer is by milvus-rbac's rules, \
              from the users, roles and grants that it lists"

@@ -24,6 +24,7 @@ mod guard;
 mod header_fuzz;
 mod identity;
 mod methods;
+mod origin;
 mod outline;
 mod peek;
 #[cfg(test)]
@@ -111,7 +112,7 @@ impl Caller {
 
     /// Where what this call changes comes from.
     pub fn origin(&self) -> Origin {
-        Origin { user: self.user().to_owned(), ..Origin::default() }
+        self.identity.origin()
     }
 
     /// Whether the caller may do what needs that privilege on everything.

@@ -43,6 +43,8 @@ pub fn refused(error: &Error, legacy: Option<ErrorCode>) -> Result<Status, tonic
         ErrorKind::Unclassified => (65535, ErrorCode::UnexpectedError, false, false),
         ErrorKind::NotSupported => (10, ErrorCode::UnexpectedError, false, false),
         ErrorKind::Unavailable => (2, ErrorCode::UnexpectedError, true, false),
+        // Trying again does not help, and asking for less does.
+        ErrorKind::TooLarge => (2, ErrorCode::UnexpectedError, false, false),
         ErrorKind::Overloaded => return Err(overloaded(error.text())),
     };
     // A wrong old password is refused in the same way wherever it is found out.

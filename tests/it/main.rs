@@ -3,6 +3,7 @@
 //! * `support`: a real server as a child process, and a client for it
 //! * `certificates`: what TLS needs
 //! * `architecture`: the directions between the rooms
+//! * `audit`: the audit trail, and the password of root that was lost
 //! * `etcd`: the store in a real etcd: answers that get lost, several instances, links between
 //!   them that are cut, foreign writes, TLS and passwords
 //! * `engine`: the single writer over a store that fails as told
@@ -23,6 +24,7 @@
 //! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `overload`: more of everything than can be served
+//! * `policy`: access as code: documents, plans, and what becomes of a server
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
 //! * `answers`: what is said of decisions, against the decisions
@@ -37,6 +39,7 @@
 
 mod answers;
 mod architecture;
+mod audit;
 mod certificates;
 mod cli;
 mod crash;
@@ -54,6 +57,7 @@ mod linear;
 mod login;
 mod oracle;
 mod overload;
+mod policy;
 mod power_loss;
 mod product;
 mod property;

@@ -1,6 +1,7 @@
 //! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
 
 mod answers;
+mod audit;
 mod transact;
 mod watch;
 
@@ -26,13 +27,16 @@ pub struct Access {
     stopping: latest::Receiver<bool>,
     places: Arc<Semaphore>,
     answers: answers::Limits,
+    listings: Arc<Semaphore>,
 }
 
 impl Access {
     /// Streams go on as long as `gate` admits them, until the process is `stopping`.
     pub fn new(service: Service, gate: Arc<Gate>, stopping: latest::Receiver<bool>) -> Self {
         let places = Arc::new(Semaphore::new(watch::FOLLOWERS));
-        Self { service, gate, stopping, places, answers: answers::Limits::default() }
+        let listings = Arc::new(Semaphore::new(audit::LISTINGS));
+        let answers = answers::Limits::default();
+        Self { service, gate, stopping, places, answers, listings }
     }
 
     fn engine(&self) -> &Engine {
@@ -75,6 +79,13 @@ impl AccessService for Access {
     ) -> Answer<BoxStream<WhatCanResponse>> {
         let (caller, request) = open(request)?;
         answers::what(self, caller, request).await
+    }
+
+    async fn list_audit_events(
+        &self,
+        request: Request<ListAuditEventsRequest>,
+    ) -> Result<Response<BoxStream<ListAuditEventsResponse>>, Status> {
+        audit::list(self, request).await
     }
 
     async fn transact(&self, request: Request<TransactRequest>) -> Answer<TransactResponse> {

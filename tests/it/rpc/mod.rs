@@ -22,6 +22,7 @@ mod roles;
 mod select_grant;
 mod system;
 mod texts;
+mod transact;
 mod users;
 
 use std::cell::Cell;
