@@ -1,4 +1,5 @@
-//! Who may do what: the state compiled into a policy, and the decision. Pure: values in, values out.
+//! Who may do what, and why: the state compiled into a policy, the decision, and explanations and lists
+//! of what is decided. Pure: values in, values out.
 //!
 //! A grant permits nothing by itself that is not compiled here. What a grant's privilege covers:
 //!

@@ -13,7 +13,7 @@
 //! | [`rest`] | Milvus' REST v2, on the same service |
 //! | [`run_command`] | commands in MongoDB's form |
 //! | [`engine`] | the single writer, and the snapshots that everybody reads |
-//! | [`authz`] | grants compiled into a policy, and the decision; pure |
+//! | [`authz`] | grants compiled into a policy, the decision, and what there is to say of it; pure |
 //! | [`model`] | users, roles, grants, groups, databases, and every rule about them; pure |
 //! | [`policy`] | access as code: documents compared with what holds; pure |
 //! | [`storage`] | where changes are kept |
