@@ -5,15 +5,26 @@
 
 mod apply;
 mod audit;
+mod backup;
+mod backup_file;
+mod check;
+mod explain;
 mod export;
 mod one_by_one;
+mod output;
 mod plan;
 mod policy;
+mod policy_schema;
 mod progress;
+mod question;
+mod restore;
 mod run_command;
 mod server;
 mod state;
+mod what_can;
+mod who_can;
 mod wire;
+mod words;
 
 use std::process::ExitCode;
 
@@ -33,8 +44,22 @@ pub enum Command {
     Export(export::Export),
     /// Tell what a document would change. Exit codes: 0 nothing, 2 something, 1 failed.
     Plan(plan::Plan),
+    /// Print the JSON schema of documents, for editors.
+    PolicySchema(policy_schema::PolicySchema),
     /// Make a document hold, all of it or nothing where the server has transactions.
     Apply(apply::Apply),
+    /// Tell whether somebody may do something. Exit codes: 0 yes, 3 no, 1 failed, 2 bad usage.
+    Check(check::Check),
+    /// Tell why somebody may do something; or why not, and what would help.
+    Explain(explain::Explain),
+    /// List all users and roles that may do something, each with how.
+    WhoCan(who_can::WhoCan),
+    /// List everything that somebody may do, grant by grant.
+    WhatCan(what_can::WhatCan),
+    /// Write users, roles, grants and groups to a file, with a checksum.
+    Backup(backup::Backup),
+    /// Bring back what a backup holds, all of it or nothing where the server has transactions.
+    Restore(restore::Restore),
 }
 
 /// Why a command could not be carried out, for a person.
@@ -54,7 +79,14 @@ impl Command {
                     Self::RunCommand(command) => command.run().await,
                     Self::Export(command) => command.run().await,
                     Self::Plan(command) => command.run().await,
+                    Self::PolicySchema(command) => command.run(),
                     Self::Apply(command) => command.run().await,
+                    Self::Check(command) => command.run().await,
+                    Self::Explain(command) => command.run().await,
+                    Self::WhoCan(command) => command.run().await,
+                    Self::WhatCan(command) => command.run().await,
+                    Self::Backup(command) => command.run().await,
+                    Self::Restore(command) => command.run().await,
                 }
             })
         });

@@ -225,6 +225,10 @@ pub struct Flags {
     /// Remove what is not in that document.
     #[arg(long, env = "MILVUS_RBAC_POLICY_PRUNE", requires = "policy")]
     policy_prune: bool,
+    /// After how many seconds it is put back what others changed of it.
+    #[arg(long, env = "MILVUS_RBAC_POLICY_INTERVAL", default_value_t = 30, value_name = "S",
+          value_parser = clap::value_parser!(u64).range(1..=86400))]
+    policy_interval: u64,
     #[command(flatten)]
     reach: store::StoreFlags,
     #[command(flatten)]
@@ -340,6 +344,8 @@ pub struct PolicyFile {
     pub file: PathBuf,
     /// Whether what is not in it goes.
     pub prune: bool,
+    /// After how long what others change is put back.
+    pub interval: Duration,
 }
 
 /// A Milvus behind the gate.
@@ -385,7 +391,7 @@ impl TryFrom<Flags> for Config {
         if flags.policy.is_some() && matches!(store, StoreUrl::Follow(_)) {
             return Err("--policy belongs to the instance that is followed".to_owned());
         }
-        let prune = flags.policy_prune;
+        let (prune, interval) = (flags.policy_prune, Duration::from_secs(flags.policy_interval));
         Ok(Self {
             listen: address("--listen", flags.listen)?,
             admin_listen: match flags.admin_listen.as_str() {
@@ -414,7 +420,7 @@ impl TryFrom<Flags> for Config {
                 .root_password_file
                 .map(|file| password("--root-password-file", &file))
                 .transpose()?,
-            policy: flags.policy.map(|file| PolicyFile { file, prune }),
+            policy: flags.policy.map(|file| PolicyFile { file, prune, interval }),
             rules: Rules {
                 max_users: flags.max_users,
                 max_roles: flags.max_roles,

@@ -16,7 +16,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use crate::authz::Policy;
+use crate::authz::{Policy, View};
+use crate::model::builtin::BuiltInGroups;
 use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::origin::Origin;
@@ -95,6 +96,13 @@ impl Order {
 impl From<Command> for Order {
     fn from(command: Command) -> Self {
         Self { command, origin: Origin::default(), only_at: None }
+    }
+}
+
+impl Snapshot {
+    /// What questions about it are answered from; `groups` are those that the rules know.
+    pub fn view<'a>(&'a self, groups: &'a BuiltInGroups) -> View<'a> {
+        View { state: &self.state, policy: &self.policy, groups }
     }
 }
 

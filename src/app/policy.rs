@@ -3,9 +3,9 @@
 //!
 //! Several instances over one store may have the same document: what each would change is computed
 //! from the newest state and made only on that one, so the first makes it and the others find nothing
-//! to do.
+//! to do. Where a store takes less at once than a document asks for, it is made in parts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use crate::config::PolicyFile;
 use crate::engine::{Engine, Order};
 use crate::model::command::{Command, Rules};
+use crate::model::error::{Error, ErrorKind};
 use crate::model::origin::Origin;
 use crate::model::state::{ROOT, State};
 use crate::passwords::{self, Passwords};
@@ -27,8 +28,6 @@ use crate::telemetry;
 /// How often the files are looked at. Where they are mounted, their folder is exchanged as a whole,
 /// which nothing else tells.
 const LOOK: Duration = Duration::from_secs(2);
-/// After how long what others change is put back; a policy that could not be applied is tried again.
-const PUT_BACK: Duration = Duration::from_secs(30);
 /// How often it is computed anew because the state has changed meanwhile.
 const TRIES: usize = 10;
 
@@ -37,8 +36,7 @@ pub(super) struct Keeper {
     engine: Engine,
     passwords: Passwords,
     rules: Rules,
-    file: PathBuf,
-    prune: bool,
+    policy: PolicyFile,
 }
 
 /// Why it is applied.
@@ -62,9 +60,9 @@ impl Keeper {
         engine: Engine,
         passwords: Passwords,
         rules: Rules,
-        PolicyFile { file, prune }: PolicyFile,
+        policy: PolicyFile,
     ) -> Self {
-        Self { engine, passwords, rules, file, prune }
+        Self { engine, passwords, rules, policy }
     }
 
     /// Applies it for the first time. The future keeps it true from then on, for ever.
@@ -81,53 +79,42 @@ impl Keeper {
     async fn keep(self, mut known: Files, revision: Revision) {
         // Where it holds, as far as known.
         let mut holds = Some(revision);
-        let mut tried = Instant::now();
+        let mut looked = Instant::now();
         loop {
-            tokio::time::sleep(LOOK).await;
-            let files = match self.read().await {
-                Ok(files) => files,
-                Err(e) => {
-                    // One word for each time that it is tried.
-                    if tried.elapsed() >= PUT_BACK {
-                        tried = Instant::now();
-                        failed(&e);
-                    }
+            tokio::time::sleep(LOOK.min(self.policy.interval)).await;
+            let due = looked.elapsed() >= self.policy.interval;
+            let outcome = match self.read().await {
+                // Whoever writes it may be in the middle of it.
+                Err(_) if !due => continue,
+                Err(e) => Err(e),
+                Ok(files) if files != known => {
+                    known = files;
+                    self.apply(&known, Cause::Changed).await
+                }
+                Ok(_) if !due => continue,
+                Ok(_) if holds == Some(self.engine.snapshot().revision) => {
+                    looked = Instant::now();
                     continue;
                 }
+                Ok(_) => self.apply(&known, Cause::Others).await,
             };
-            let cause = if files != known {
-                Cause::Changed
-            } else if tried.elapsed() >= PUT_BACK {
-                tried = Instant::now();
-                if holds == Some(self.engine.snapshot().revision) {
-                    continue;
-                }
-                Cause::Others
-            } else {
-                continue;
-            };
-            known = files;
+            looked = Instant::now();
             // INVARIANT: a document with anything wrong in it changes nothing, and what held before
             // goes on. Defended by `tests/it/policy/kept.rs`.
-            holds = match self.apply(&known, cause).await {
-                Ok(revision) => {
-                    telemetry::policy(true);
-                    Some(revision)
-                }
-                Err(e) => {
-                    failed(&e);
-                    None
-                }
-            };
+            if let Err(e) = &outcome {
+                e.lines().for_each(|line| error!("{line}"));
+            }
+            telemetry::policy(outcome.is_ok());
+            holds = outcome.ok();
         }
     }
 
     fn folder(&self) -> &Path {
-        self.file.parent().unwrap_or(Path::new(""))
+        self.policy.file.parent().unwrap_or(Path::new(""))
     }
 
     async fn read(&self) -> Result<Files, String> {
-        let (file, folder) = (self.file.clone(), self.folder().to_owned());
+        let (file, folder) = (self.policy.file.clone(), self.folder().to_owned());
         let read = move || {
             let tell = |e: std::io::Error| format!("--policy {}: {e}", file.display());
             let text = std::fs::read_to_string(&file).map_err(tell)?;
@@ -160,7 +147,7 @@ impl Keeper {
             let target = Target {
                 current: state,
                 rules: &self.rules,
-                prune: self.prune,
+                prune: self.policy.prune,
                 descriptions: true,
             };
             let planned = aside(|| {
@@ -180,11 +167,7 @@ impl Keeper {
                 }
                 return Ok(snapshot.revision);
             }
-            let comment = self.file.display().to_string();
-            let origin = Origin { comment, ..Origin::own("policy") };
-            let only_at = Some(snapshot.revision);
-            match self.engine.execute(Order { command: Command::All(steps), origin, only_at }).await
-            {
+            match self.execute(&steps, snapshot.revision).await {
                 Ok(revision) => {
                     match cause {
                         Cause::Start | Cause::Changed => {
@@ -205,16 +188,29 @@ impl Keeper {
         Err("the policy cannot be applied: others change access all the time".to_owned())
     }
 
-    fn told(&self, problems: &Problems) -> String {
-        let name = self.file.display().to_string();
-        format!("the policy is not applied:\n{}", problems.of(&name))
+    /// All at once, or in as few parts as the store takes.
+    async fn execute(&self, steps: &[Command], at: Revision) -> Result<Revision, Error> {
+        let (mut rest, mut revision, mut size) = (steps, at, steps.len());
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at_checked(size).unwrap_or((rest, &[]));
+            let comment = self.policy.file.display().to_string();
+            let origin = Origin { comment, ..Origin::own("policy") };
+            let command = Command::All(part.to_vec());
+            let order = Order { command, origin, only_at: Some(revision) };
+            match self.engine.execute(order).await {
+                Ok(reached) => (rest, revision) = (later, reached),
+                Err(e) if e.kind() == ErrorKind::TooLarge && part.len() > 1 => {
+                    size = part.len() / 2
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(revision)
     }
-}
 
-fn failed(e: &str) {
-    telemetry::policy(false);
-    for line in e.lines() {
-        error!("{line}");
+    fn told(&self, problems: &Problems) -> String {
+        let name = self.policy.file.display().to_string();
+        format!("the policy is not applied:\n{}", problems.of(&name))
     }
 }
 

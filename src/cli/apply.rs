@@ -7,7 +7,8 @@ use clap::Args;
 use tonic::Code;
 
 use super::one_by_one::OneByOne;
-use super::plan::{show, tell};
+use super::output::tell;
+use super::plan::show;
 use super::policy::{Plan, PolicyFlags};
 use super::progress::Progress;
 use super::server::{Server, accepted, refused};
@@ -16,6 +17,9 @@ use crate::rpc::proto::access::{Step, TransactRequest};
 
 /// Steps of one transaction.
 const MAX_STEPS: usize = 10_000;
+/// Milvus' code of what is refused for other reasons than the request's own; where trying again does
+/// not help, the store takes less at once.
+const UNAVAILABLE: i32 = 2;
 /// How often it is planned anew because somebody else changed something.
 const TRIES: usize = 10;
 
@@ -29,12 +33,8 @@ pub struct Apply {
     yes: bool,
 }
 
-/// What became of a plan.
-enum Applied {
-    Done(String),
-    /// Somebody else was quicker; nothing of it was done.
-    Outdated,
-}
+/// How a plan was applied; none if somebody else was quicker, and nothing more of it was done.
+type Applied = Option<String>;
 
 impl Apply {
     pub(super) async fn run(self) -> Outcome {
@@ -52,15 +52,11 @@ impl Apply {
             if !self.yes && !asked()? {
                 return Err("not applied: nothing was changed".to_owned());
             }
-            match apply(&server, &plan).await? {
-                Applied::Done(how) => {
-                    tell(&format!("applied {how}\n"))?;
-                    return Ok(ExitCode::SUCCESS);
-                }
-                Applied::Outdated => {
-                    eprintln!("something else was changed meanwhile: planned anew")
-                }
+            if let Some(how) = apply(&server, &plan, "milvus-rbac apply").await? {
+                tell(&format!("applied {how}\n"))?;
+                return Ok(ExitCode::SUCCESS);
             }
+            eprintln!("something else was changed meanwhile: planned anew");
         }
         Err("access is changed by others faster than this can be applied; nothing was changed"
             .to_owned())
@@ -78,49 +74,56 @@ fn asked() -> Result<bool, Failure> {
 }
 
 /// As one transaction where the server has them, else call by call.
-async fn apply(server: &Server, plan: &Plan) -> Result<Applied, Failure> {
+pub(super) async fn apply(server: &Server, plan: &Plan, comment: &str) -> Result<Applied, Failure> {
     let Some(mut revision) = plan.found.revision else {
         return one_by_one(server, plan).await;
     };
     let steps = plan.steps.iter().map(|c| Ok(Step { step: Some(wire::call(c)?) }));
     let steps: Vec<Step> = steps.collect::<Result<_, Failure>>()?;
-    let parts = steps.len().div_ceil(MAX_STEPS);
-    if parts > 1 {
-        eprintln!(
-            "{} steps are more than one transaction takes: this is applied in {parts}, each all or \
-             nothing; after a failure apply it again",
-            steps.len()
-        );
-    }
-    let mut progress = Progress::of("transactions");
-    for (part, steps) in steps.chunks(MAX_STEPS).enumerate() {
+    let mut progress = Progress::of("steps applied");
+    let (mut size, mut done) = (MAX_STEPS, 0);
+    while let Some(rest) = steps.get(done..).filter(|rest| !rest.is_empty()) {
+        let part = rest.get(..size).unwrap_or(rest);
+        if part.len() < steps.len() && done == 0 {
+            eprintln!(
+                "{} steps are more than the server takes at once: they are applied in parts, each \
+                 all or nothing; after a failure apply goes on from there",
+                steps.len()
+            );
+        }
         let request = TransactRequest {
-            steps: steps.to_vec(),
+            steps: part.to_vec(),
             only_at_revision: Some(revision),
-            comment: "milvus-rbac apply".to_owned(),
+            comment: comment.to_owned(),
             dry_run: false,
         };
         let answer = match server.access().transact(request).await {
             Ok(answer) => answer.into_inner(),
             Err(e) if e.code() == Code::Unimplemented => return one_by_one(server, plan).await,
-            Err(e) => return Err(so_far(part, &refused(&e))),
+            Err(e) => return Err(so_far(done, &refused(&e))),
         };
+        let too_large =
+            answer.status.as_ref().is_some_and(|s| s.code == UNAVAILABLE && !s.retriable);
         match accepted(answer.status) {
-            Ok(()) => revision = answer.revision,
+            Ok(()) => {
+                revision = answer.revision;
+                done += part.len();
+                progress.tell(done, steps.len());
+            }
             // INVARIANT: nothing is applied that was not shown. Defended by
             // `tests/it/policy/apply.rs`.
-            Err(_) if answer.revision != revision => return Ok(Applied::Outdated),
-            Err(reason) => return Err(so_far(part, &reason)),
+            Err(_) if answer.revision != revision => return Ok(None),
+            Err(_) if too_large && part.len() > 1 => size = part.len() / 2,
+            Err(reason) => return Err(so_far(done, &reason)),
         }
-        progress.tell(part + 1, parts);
     }
-    Ok(Applied::Done(format!("at revision {revision}")))
+    Ok(Some(format!("at revision {revision}")))
 }
 
-fn so_far(parts: usize, why: &str) -> Failure {
-    match parts {
+fn so_far(steps: usize, why: &str) -> Failure {
+    match steps {
         0 => why.to_owned(),
-        parts => format!("{why}; {parts} transactions were applied before"),
+        steps => format!("{why}; {steps} steps were applied before"),
     }
 }
 
@@ -134,5 +137,5 @@ async fn one_by_one(server: &Server, plan: &Plan) -> Result<Applied, Failure> {
     for note in notes {
         eprintln!("note: {note}");
     }
-    Ok(Applied::Done("call by call".to_owned()))
+    Ok(Some("call by call".to_owned()))
 }

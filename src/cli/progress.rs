@@ -24,7 +24,7 @@ impl Progress {
     /// So many of so many are done.
     pub(super) fn tell(&mut self, done: usize, all: usize) {
         let now = Instant::now();
-        if now >= self.next {
+        if now >= self.next && done < all {
             self.next = now + PAUSE;
             let _ = writeln!(std::io::stderr(), "{}: {done} of {all}", self.what);
         }

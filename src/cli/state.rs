@@ -1,6 +1,6 @@
 //! What holds at a server, read by calls that every Milvus has; what an older one lacks is not missed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tonic::{Code, Response, Status};
 
@@ -34,14 +34,14 @@ pub(super) struct Found {
     pub(super) groups: bool,
 }
 
-/// Reads all of it.
+/// Reads all of it. `databases` are some where there may be grants, though they do not exist yet.
 ///
 /// # Errors
 /// The server refuses to tell, or changes faster than it can be read.
-pub(super) async fn read(server: &Server) -> Result<Found, Failure> {
+pub(super) async fn read(server: &Server, databases: &BTreeSet<Name>) -> Result<Found, Failure> {
     for _ in 0..TRIES {
         let mut reading = Reading::default();
-        let found = reading.all(server).await?;
+        let found = reading.all(server, databases).await?;
         if reading.revisions.len() <= 1 {
             return Ok(Found { revision: reading.revisions.pop_first(), ..found });
         }
@@ -56,7 +56,7 @@ struct Reading {
 }
 
 impl Reading {
-    async fn all(&mut self, server: &Server) -> Result<Found, Failure> {
+    async fn all(&mut self, server: &Server, databases: &BTreeSet<Name>) -> Result<Found, Failure> {
         let mut milvus = server.milvus();
         let users = SelectUserRequest { include_role_info: true, ..Default::default() };
         let users = self.told(milvus.select_user(users).await, |m| &mut m.status)?.results;
@@ -73,12 +73,15 @@ impl Reading {
         };
         let in_backup: BTreeSet<&str> =
             backup.iter().flat_map(|meta| &meta.roles).map(|role| &*role.name).collect();
+        let databases = self.databases(server, databases).await?;
         let mut grants = Vec::new();
         for role in roles.iter().filter_map(|result| result.role.as_ref()) {
-            if !in_backup.contains(&*role.name) {
+            if in_backup.contains(&*role.name) {
+                continue;
+            }
+            for db_name in databases.iter().cloned() {
                 let role = Some(RoleEntity { name: role.name.clone(), ..Default::default() });
-                let entity =
-                    Some(GrantEntity { role, db_name: ANY.to_owned(), ..Default::default() });
+                let entity = Some(GrantEntity { role, db_name, ..Default::default() });
                 let asked = SelectGrantRequest { entity, ..Default::default() };
                 let told = self.told(milvus.select_grant(asked).await, |m| &mut m.status)?;
                 grants.extend(told.entities);
@@ -94,6 +97,25 @@ impl Reading {
         let state = assembled(custom, roles, users, grants, &passwords);
         let state = state.map_err(|e| format!("the server tells what does not fit: {e}"))?;
         Ok(Found { state, rules, revision: None, hashes, groups: has_groups })
+    }
+
+    /// Where a listing of grants has to look. `*` lists all of them here and at a newer Milvus; an
+    /// older one lists those of one database at a time.
+    async fn databases(
+        &mut self,
+        server: &Server,
+        beside: &BTreeSet<Name>,
+    ) -> Result<BTreeSet<String>, Failure> {
+        let mut databases = BTreeSet::from([ANY.to_owned()]);
+        if self.revisions.is_empty() {
+            databases.insert(DEFAULT_DATABASE.to_owned());
+            databases.extend(beside.iter().map(ToString::to_string));
+            match server.milvus().list_databases(ListDatabasesRequest::default()).await {
+                Err(e) if e.code() == Code::Unimplemented => {}
+                listed => databases.extend(self.told(listed, |m| &mut m.status)?.db_names),
+            }
+        }
+        Ok(databases)
     }
 
     /// The message of an answer.
@@ -152,15 +174,21 @@ fn assembled(
         let bind = |role: RoleEntity| Change::Bind { user: name.clone(), role: role.name.into() };
         records.extend(roles.into_iter().map(bind));
     }
+    // One on every database may be told with each of them.
+    let mut told = HashSet::new();
     for entity in grants {
-        records.push(grant(entity)?);
+        let (role, grant, grantor) = granted(entity)?;
+        if told.insert((role.clone(), grant.clone())) {
+            records.push(Change::Grant { role, grant, grantor });
+        }
     }
     let mut loader = Loader::default();
     records.into_iter().try_for_each(|record| loader.add(record)).map_err(|e| e.to_string())?;
     Ok(loader.state())
 }
 
-fn grant(entity: GrantEntity) -> Result<Change, Failure> {
+/// The role, what it is granted, and by whom.
+fn granted(entity: GrantEntity) -> Result<(Name, Grant, Name), Failure> {
     let object_type = entity.object.unwrap_or_default().name;
     let object_type = ObjectType::named(&object_type)
         .ok_or_else(|| format!("`{object_type}` is no type of an object"))?;
@@ -169,14 +197,12 @@ fn grant(entity: GrantEntity) -> Result<Change, Failure> {
         "" => DEFAULT_DATABASE,
         name => name,
     };
-    Ok(Change::Grant {
-        role: entity.role.unwrap_or_default().name.into(),
-        grant: Grant {
-            object_type,
-            database: database.into(),
-            object: entity.object_name.into(),
-            privilege: stored_name(&grantor.privilege.unwrap_or_default().name).into(),
-        },
-        grantor: grantor.user.unwrap_or_default().name.into(),
-    })
+    let grant = Grant {
+        object_type,
+        database: database.into(),
+        object: entity.object_name.into(),
+        privilege: stored_name(&grantor.privilege.unwrap_or_default().name).into(),
+    };
+    let role = entity.role.unwrap_or_default().name.into();
+    Ok((role, grant, grantor.user.unwrap_or_default().name.into()))
 }

@@ -425,7 +425,7 @@ fn answer_all(queued: &mut VecDeque<Request>, error: &Error) {
 fn not_stored(error: &StoreError) -> Error {
     let why = match error {
         // The limit is what the caller can keep to, or have raised.
-        StoreError::TooLarge(_) => return Error::new(ErrorKind::Unavailable, error.to_string()),
+        StoreError::TooLarge(_) => return Error::new(ErrorKind::TooLarge, error.to_string()),
         StoreError::Refused(_) => "the store has no place for such a name",
         StoreError::ReadOnly => "changes are made by the central instance alone",
         StoreError::Conflict => "the store was changed by somebody else meanwhile, try again",

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     NotSupported,
     /// The change was not stored; trying again may help.
     Unavailable,
+    /// The change is more than the store takes at once; nothing of it was stored.
+    TooLarge,
     /// More changes are waiting than the server takes.
     Overloaded,
 }
@@ -46,7 +48,7 @@ impl ErrorKind {
             Self::NotPermitted => "privilege not permitted",
             Self::Unclassified => "",
             Self::NotSupported => "not supported",
-            Self::Unavailable => "service unavailable",
+            Self::Unavailable | Self::TooLarge => "service unavailable",
             Self::Overloaded => "too many changes are waiting, try again later",
         }
     }

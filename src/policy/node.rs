@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Error, Location, Spanned};
 
 use super::problem::{Place, Problems};
 
@@ -58,9 +58,9 @@ pub(super) fn parse(text: &str) -> Result<Node, Problems> {
         merge_keys: MergeKeyPolicy::AsOrdinary,
         emit_comments: false,
         with_snippet: false,
+        strict_booleans: true,
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
-            max_documents: 1,
             max_nodes: MAX_NODES,
             max_events: MAX_NODES * 2,
             max_aliases: 1000,
@@ -69,7 +69,10 @@ pub(super) fn parse(text: &str) -> Result<Node, Problems> {
     serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options).map(Node::from).map_err(
         |e| {
             let place = e.location().map_or(start, |at| place(&at));
-            let text = e.without_snippet().to_string();
+            let text = match e.without_snippet() {
+                Error::MultipleDocuments { .. } => "there is more than one document".to_owned(),
+                e => e.to_string(),
+            };
             // The place is told before it already.
             problems.add(place, text.split(" at line ").next().unwrap_or(&text));
             problems

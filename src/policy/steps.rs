@@ -67,8 +67,8 @@ impl Round<'_> {
         let mut last = std::mem::take(&mut removals);
         self.roles(&mut commands);
         self.users(&mut commands);
-        self.grants(&mut commands, &mut removals)?;
-        self.bindings(&mut commands, &mut removals);
+        let anew = self.grants(&mut commands, &mut removals)?;
+        self.bindings(&anew, &mut commands, &mut removals);
         for name in self.state.users.keys().filter(|name| !self.wanted.users.contains_key(*name)) {
             removals.push(Command::DeleteUser { name: name.to_string() });
         }
@@ -162,12 +162,14 @@ impl Round<'_> {
         }
     }
 
+    /// Returns the roles that are to be made anew.
     fn grants(
         &self,
         commands: &mut Vec<Command>,
         removals: &mut Vec<Command>,
-    ) -> Result<(), Error> {
+    ) -> Result<BTreeSet<&Name>, Error> {
         let nothing = Role::default();
+        let mut anew = BTreeSet::new();
         for (name, role) in &self.wanted.roles {
             let held = self.state.roles.get(name).unwrap_or(&nothing);
             for grant in role.grants.keys().filter(|grant| !held.grants.contains_key(*grant)) {
@@ -189,13 +191,14 @@ impl Round<'_> {
                     }
                     None => {
                         revokes = vec![drop_role(name)];
+                        anew.insert(name);
                         break;
                     }
                 }
             }
             removals.append(&mut revokes);
         }
-        Ok(())
+        Ok(anew)
     }
 
     /// The call that makes just this grant, or it and others that are wanted too. The older of
@@ -259,7 +262,12 @@ impl Round<'_> {
         })
     }
 
-    fn bindings(&self, commands: &mut Vec<Command>, removals: &mut Vec<Command>) {
+    fn bindings(
+        &self,
+        anew: &BTreeSet<&Name>,
+        commands: &mut Vec<Command>,
+        removals: &mut Vec<Command>,
+    ) {
         let operate = |user: &Name, role: &Name, operation| Command::OperateUserRole {
             user: user.to_string(),
             role: role.to_string(),
@@ -273,7 +281,9 @@ impl Round<'_> {
             }
             let surplus = held.roles.keys().filter(|role| !user.roles.contains_key(*role));
             // Those of a role that goes go with it.
-            for role in surplus.filter(|role| self.wanted.roles.contains_key(*role)) {
+            let stays =
+                |role: &&Name| self.wanted.roles.contains_key(*role) && !anew.contains(role);
+            for role in surplus.filter(stays) {
                 removals.push(operate(name, role, MemberOperation::Remove));
             }
         }

@@ -43,6 +43,8 @@ pub fn refused(error: &Error, legacy: Option<ErrorCode>) -> Result<Status, tonic
         ErrorKind::Unclassified => (65535, ErrorCode::UnexpectedError, false, false),
         ErrorKind::NotSupported => (10, ErrorCode::UnexpectedError, false, false),
         ErrorKind::Unavailable => (2, ErrorCode::UnexpectedError, true, false),
+        // Trying again does not help, and asking for less does.
+        ErrorKind::TooLarge => (2, ErrorCode::UnexpectedError, false, false),
         ErrorKind::Overloaded => return Err(overloaded(error.text())),
     };
     // A wrong old password is refused in the same way wherever it is found out.
@@ -103,6 +105,11 @@ pub fn overloaded(text: &str) -> tonic::Status {
 /// The message or its metadata cannot be read.
 pub fn malformed(why: &dyn Display) -> tonic::Status {
     tonic::Status::invalid_argument(format!("the request cannot be read: {why}"))
+}
+
+/// What is asked is not answered as it is; the text names the field.
+pub fn invalid(text: String) -> tonic::Status {
+    tonic::Status::invalid_argument(text)
 }
 
 /// The message is larger than any that is read.

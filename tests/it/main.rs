@@ -24,8 +24,10 @@
 //! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `overload`: more of everything than can be served
+//! * `policy`: access as code: documents, plans, and what becomes of a server
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
+//! * `answers`: what is said of decisions, against the decisions
 //! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
 
 #![expect(
@@ -35,6 +37,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod answers;
 mod architecture;
 mod audit;
 mod certificates;
@@ -54,6 +57,7 @@ mod linear;
 mod login;
 mod oracle;
 mod overload;
+mod policy;
 mod power_loss;
 mod product;
 mod property;

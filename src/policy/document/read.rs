@@ -238,6 +238,9 @@ impl Reader<'_> {
     fn permission(&mut self, node: &Node) -> Option<Permission> {
         const KEYS: [&str; 5] = ["privilege", "database", "collection", "object_type", "object"];
         let fields = self.fields(node, "a grant", &KEYS);
+        if !matches!(node.value, Value::Mapping(_) | Value::Nothing) {
+            return None;
+        }
         let mut field = |key: &str| {
             let node = fields.get(key)?;
             let text = self.text(node, &format!("`{key}`"))?;

@@ -1,5 +1,6 @@
 //! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
 
+mod answers;
 mod audit;
 mod transact;
 mod watch;
@@ -25,6 +26,7 @@ pub struct Access {
     gate: Arc<Gate>,
     stopping: latest::Receiver<bool>,
     places: Arc<Semaphore>,
+    answers: answers::Limits,
     listings: Arc<Semaphore>,
 }
 
@@ -33,7 +35,8 @@ impl Access {
     pub fn new(service: Service, gate: Arc<Gate>, stopping: latest::Receiver<bool>) -> Self {
         let places = Arc::new(Semaphore::new(watch::FOLLOWERS));
         let listings = Arc::new(Semaphore::new(audit::LISTINGS));
-        Self { service, gate, stopping, places, listings }
+        let answers = answers::Limits::default();
+        Self { service, gate, stopping, places, answers, listings }
     }
 
     fn engine(&self) -> &Engine {
@@ -53,6 +56,29 @@ impl AccessService for Access {
     async fn move_grants(&self, request: Request<MoveGrantsRequest>) -> Answer<common::Status> {
         let (caller, request) = open(request)?;
         grants::follow_collection(&self.service, &caller, request).await
+    }
+
+    async fn check(&self, request: Request<CheckRequest>) -> Answer<CheckResponse> {
+        let (caller, request) = open(request)?;
+        answers::check(self, caller, request).await
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
+        let (caller, request) = open(request)?;
+        answers::explain(self, caller, request).await
+    }
+
+    async fn who_can(&self, request: Request<WhoCanRequest>) -> Answer<BoxStream<WhoCanResponse>> {
+        let (caller, request) = open(request)?;
+        answers::who(self, caller, request).await
+    }
+
+    async fn what_can(
+        &self,
+        request: Request<WhatCanRequest>,
+    ) -> Answer<BoxStream<WhatCanResponse>> {
+        let (caller, request) = open(request)?;
+        answers::what(self, caller, request).await
     }
 
     async fn list_audit_events(

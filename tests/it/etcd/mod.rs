@@ -6,6 +6,7 @@ mod cluster;
 mod copied;
 mod new_enemy;
 mod partition;
+mod policy;
 mod proxy;
 pub(crate) mod server;
 mod strict;

@@ -1,11 +1,15 @@
 //! What is changed at the centre holds at the follower; what is changed through the follower holds
 //! there when it is acknowledged.
 
+use milvus_rbac::rpc::proto::access::access_service_client::AccessServiceClient;
+use milvus_rbac::rpc::proto::access::step::Step as Call;
+use milvus_rbac::rpc::proto::access::{Step, TransactRequest};
 use milvus_rbac::rpc::proto::service::*;
 use tonic::Code;
 
 use super::*;
 use crate::rest::post_as;
+use crate::support::Metadata;
 
 #[tokio::test]
 async fn grants_and_revokes_at_the_centre_decide_at_the_follower() {
@@ -43,6 +47,29 @@ async fn grants_and_revokes_at_the_centre_decide_at_the_follower() {
         let refused = user.create_role(create_role("no")).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
     }
+}
+
+#[tokio::test]
+async fn a_transaction_through_the_follower_is_one_at_the_centre() {
+    let (_folder, center, follower) = pair();
+    let before = {
+        let answer = follower.root().await.select_role(SelectRoleRequest::default()).await.unwrap();
+        revision(&answer)
+    };
+    let channel = follower.endpoint().connect().await.unwrap();
+    let login = Metadata::login("root", "Milvus");
+    let mut access = AccessServiceClient::with_interceptor(channel, login);
+    let step = |name: &str| Step { step: Some(Call::CreateRole(create_role(name))) };
+    let steps = vec![step("a"), step("b")];
+    let only_at_revision = Some(before);
+    let asked = TransactRequest { steps, only_at_revision, ..Default::default() };
+    let answer = access.transact(asked.clone()).await.unwrap().into_inner();
+    assert_eq!((answer.status.unwrap().reason.as_str(), answer.revision), ("", before + 1));
+    for server in [&follower, &center] {
+        assert_eq!(roles(&mut server.root().await).await, ["a", "admin", "b", "public"]);
+    }
+    let again = access.transact(asked).await.unwrap().into_inner();
+    assert!(again.status.unwrap().reason.ends_with("nothing was changed"));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! one that does not, [`World::gets`] for a reading call; [`World::denies`] for what the caller
 //! may not do.
 
+pub(crate) mod answers;
 pub(crate) mod calls;
 mod databases;
 mod denied;
@@ -21,6 +22,7 @@ mod roles;
 mod select_grant;
 mod system;
 mod texts;
+mod transact;
 mod users;
 
 use std::cell::Cell;
