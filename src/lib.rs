@@ -37,8 +37,9 @@
 //! [`gate`] looks up what `OperatePrivilegeV2` requires, verifies the credentials, and decides on
 //! the newest [`engine::Snapshot`]. [`rpc`] checks the form of the message and makes a
 //! [`model::command::Command`] of it. The [`engine`]'s writer plans it against the newest state,
-//! commits the changes to the [`storage`], alters what the policy says of them, publishes the next
-//! snapshot and answers. The next call is decided on that snapshot.
+//! commits the changes to the [`storage`], with an event that tells who made them, alters what the
+//! policy says of them, publishes the next snapshot and answers. The next call is decided on that
+//! snapshot.
 //!
 //! # The path of a search
 //!

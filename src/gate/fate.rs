@@ -153,10 +153,11 @@ impl Fate {
         };
         let Self { engine, center, origin, collection, renamed, place: _place, .. } = self;
         let Collection { database, name } = collection;
-        let what = match &renamed {
-            None => DROPPED,
-            Some(_) => RENAMED,
+        let (what, done) = match &renamed {
+            None => (DROPPED, "dropped"),
+            Some(_) => (RENAMED, "renamed"),
         };
+        let comment = format!("the Milvus behind the gate has {done} the collection");
         let text = format!("collection {} is {what}", shortened(&name));
         let to = renamed.filter(|_| moved).map(|to| (to.database, to.name));
         let (new_database, new_collection) = to.unwrap_or_default();
@@ -167,7 +168,6 @@ impl Fate {
                 center.move_grants(&request, &origin).await.map_err(|e| e.message().to_owned())
             }
             None => {
-                let comment = format!("the collection was {what} in the Milvus behind the gate");
                 let origin = Origin { comment, ..origin };
                 let order = Order { origin, ..Command::from(request).into() };
                 engine.execute(order).await.map(drop).map_err(|e| e.to_string())

@@ -56,6 +56,9 @@ impl SledStore {
         writes: &mut sled::Batch,
     ) -> Result<Trail, StoreError> {
         let mut trail = self.trail;
+        if events.is_empty() {
+            return Ok(trail);
+        }
         for segment in trail.append(events)? {
             for (index, piece) in segment.bytes.chunks(PIECE).enumerate() {
                 writes.insert(key(segment.last, index)?, piece);

@@ -1,6 +1,7 @@
 //! The audit trail: what it tells of whom, to whom, that it is kept, and that it is whole.
 
 mod commands;
+mod copied;
 mod replicated;
 mod reset;
 pub(crate) mod trail;
@@ -42,7 +43,7 @@ pub(crate) async fn listed(
     Ok((first, events))
 }
 
-async fn all(server: &Server) -> Vec<AuditEvent> {
+pub(crate) async fn all(server: &Server) -> Vec<AuditEvent> {
     listed(server, ListAuditEventsRequest::default()).await.unwrap().1
 }
 

@@ -66,6 +66,31 @@ enum Left {
 use Left::{All, At, Others};
 
 #[tokio::test]
+async fn who_has_dropped_or_renamed_is_told_of_the_grants_that_followed() {
+    let w = Sidecar::new().await;
+    w.does(crate::rpc::requests::create_role("r")).await;
+    w.grant("r", ("Search", "db1", "c1")).await;
+    let root = Raw::root(&w.server).await;
+    w.upstream.answers(RENAME, |_| Reply::ok(&[]));
+    w.upstream.answers(DROP, |_| Reply::ok(&[]));
+    root.unary(&path(RENAME), frame(&rename("db1", "c1", "c2", "db1"))).await;
+    root.unary(&path(DROP), frame(&named("db1", "c2"))).await;
+    let events = crate::audit::all(&w.server).await;
+    let told = |number: usize| {
+        let event = &events[events.len() - number];
+        assert!(event.actor == "root" && event.peer.starts_with("127.0.0.1:"), "{event:?}");
+        let changes: Vec<&str> = event.changes.iter().map(|change| &*change.name).collect();
+        (event.command.as_str(), event.comment.as_str(), changes)
+    };
+    let on = |name| format!("PrivilegeSearch on Collection db1.{name} to role r");
+    let (first, second) = (on("c1"), on("c2"));
+    let renamed = "the Milvus behind the gate has renamed the collection";
+    assert_eq!(told(2), ("CollectionRenamed", renamed, vec![&*first, &second]));
+    let dropped = "the Milvus behind the gate has dropped the collection";
+    assert_eq!(told(1), ("CollectionDropped", dropped, vec![&*second]));
+}
+
+#[tokio::test]
 async fn an_answer_that_cannot_be_read_is_no_success() {
     let w = Sidecar::new().await;
     let root = Raw::root(&w.server).await;

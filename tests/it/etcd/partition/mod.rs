@@ -21,6 +21,7 @@ use self::clients::Clients;
 use self::history::{Fate, Told};
 use self::net::{Net, apart};
 use super::server::{Etcd, Place};
+use crate::cli::as_root;
 use crate::support::{LIMIT, Server, command, missing, rounds, signal};
 
 /// Tells the test that it runs where links can be cut.
@@ -348,6 +349,10 @@ async fn inside(promised: Sharing) {
     }
     let history = book.history.lock().unwrap();
     history.check(promised).unwrap_or_else(|e| panic!("{e}"));
+    // One chain, whoever has written when, and whatever became of the answers.
+    let trail = as_root(&world.servers[0], &["audit", "verify"]);
+    assert_eq!(trail.code, 0, "{}", trail.err);
+    println!("{}", trail.out);
     assert!(silent.is_empty(), "nothing was refused by an instance that heard nothing: {silent:?}");
     println!("{:?}: {}", book.now(), history.figures());
 }
