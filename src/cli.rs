@@ -4,12 +4,16 @@
 //! 1 failed, 2 bad usage; a command that answers by its exit code says so in its help.
 
 mod apply;
+mod backup;
+mod backup_file;
 mod export;
 mod one_by_one;
+mod output;
 mod plan;
 mod policy;
 mod policy_schema;
 mod progress;
+mod restore;
 mod run_command;
 mod server;
 mod state;
@@ -34,6 +38,10 @@ pub enum Command {
     PolicySchema(policy_schema::PolicySchema),
     /// Make a document hold, all of it or nothing where the server has transactions.
     Apply(apply::Apply),
+    /// Write users, roles, grants and groups to a file, with a checksum.
+    Backup(backup::Backup),
+    /// Bring back what a backup holds, all of it or nothing where the server has transactions.
+    Restore(restore::Restore),
 }
 
 /// Why a command could not be carried out, for a person.
@@ -54,6 +62,8 @@ impl Command {
                     Self::Plan(command) => command.run().await,
                     Self::PolicySchema(command) => command.run(),
                     Self::Apply(command) => command.run().await,
+                    Self::Backup(command) => command.run().await,
+                    Self::Restore(command) => command.run().await,
                 }
             })
         });

@@ -2,7 +2,10 @@
 //! means and has been checked.
 
 mod etcd;
+mod manual;
 mod store;
+
+pub use self::manual::Manual;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,6 +47,8 @@ enum Command {
     Store(StoreCommand),
     #[command(flatten)]
     Client(cli::Command),
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,6 +78,8 @@ pub enum Task {
     Copy(Box<Ends>),
     /// Ask a server.
     Client(Box<cli::Command>),
+    /// Print something about the command line.
+    Manual(Manual),
 }
 
 /// Where records come from, and where they go.
@@ -91,6 +98,7 @@ impl TryFrom<Cli> for Task {
         match cli.command {
             Some(Command::Store(StoreCommand::Copy(copy))) => copy.try_into(),
             Some(Command::Client(command)) => Ok(Self::Client(Box::new(command))),
+            Some(Command::Manual(manual)) => Ok(Self::Manual(manual)),
             Some(Command::Serve(flags)) => Ok(Self::Serve(Box::new((*flags).try_into()?))),
             None => Ok(Self::Serve(Box::new(cli.flags.try_into()?))),
         }

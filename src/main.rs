@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let outcome = match Task::try_from(Cli::parse()) {
         Ok(Task::Serve(config)) => return serve(*config),
         Ok(Task::Copy(ends)) => copy(*ends),
+        Ok(Task::Manual(manual)) => manual.print(),
         Ok(Task::Client(command)) => return command.run(),
         Err(e) => return fail(&e, BAD_USAGE),
     };

@@ -7,7 +7,8 @@ use clap::Args;
 use tonic::Code;
 
 use super::one_by_one::OneByOne;
-use super::plan::{show, tell};
+use super::output::tell;
+use super::plan::show;
 use super::policy::{Plan, PolicyFlags};
 use super::progress::Progress;
 use super::server::{Server, accepted, refused};
@@ -32,12 +33,8 @@ pub struct Apply {
     yes: bool,
 }
 
-/// What became of a plan.
-enum Applied {
-    Done(String),
-    /// Somebody else was quicker; nothing more of it was done.
-    Outdated,
-}
+/// How a plan was applied; none if somebody else was quicker, and nothing more of it was done.
+type Applied = Option<String>;
 
 impl Apply {
     pub(super) async fn run(self) -> Outcome {
@@ -55,15 +52,11 @@ impl Apply {
             if !self.yes && !asked()? {
                 return Err("not applied: nothing was changed".to_owned());
             }
-            match apply(&server, &plan).await? {
-                Applied::Done(how) => {
-                    tell(&format!("applied {how}\n"))?;
-                    return Ok(ExitCode::SUCCESS);
-                }
-                Applied::Outdated => {
-                    eprintln!("something else was changed meanwhile: planned anew")
-                }
+            if let Some(how) = apply(&server, &plan, "milvus-rbac apply").await? {
+                tell(&format!("applied {how}\n"))?;
+                return Ok(ExitCode::SUCCESS);
             }
+            eprintln!("something else was changed meanwhile: planned anew");
         }
         Err("access is changed by others faster than this can be applied; nothing was changed"
             .to_owned())
@@ -81,17 +74,17 @@ fn asked() -> Result<bool, Failure> {
 }
 
 /// As one transaction where the server has them, else call by call.
-async fn apply(server: &Server, plan: &Plan) -> Result<Applied, Failure> {
+pub(super) async fn apply(server: &Server, plan: &Plan, comment: &str) -> Result<Applied, Failure> {
     let Some(mut revision) = plan.found.revision else {
         return one_by_one(server, plan).await;
     };
     let steps = plan.steps.iter().map(|c| Ok(Step { step: Some(wire::call(c)?) }));
     let steps: Vec<Step> = steps.collect::<Result<_, Failure>>()?;
     let mut progress = Progress::of("steps applied");
-    let (mut size, mut done) = (MAX_STEPS, 0);
+    let (mut size, mut done, mut told) = (MAX_STEPS, 0, false);
     while let Some(rest) = steps.get(done..).filter(|rest| !rest.is_empty()) {
         let part = rest.get(..size).unwrap_or(rest);
-        if part.len() < steps.len() && done == 0 {
+        if part.len() < steps.len() && !std::mem::replace(&mut told, true) {
             eprintln!(
                 "{} steps are more than the server takes at once: they are applied in parts, each \
                  all or nothing; after a failure apply goes on from there",
@@ -101,7 +94,7 @@ async fn apply(server: &Server, plan: &Plan) -> Result<Applied, Failure> {
         let request = TransactRequest {
             steps: part.to_vec(),
             only_at_revision: Some(revision),
-            comment: "milvus-rbac apply".to_owned(),
+            comment: comment.to_owned(),
             dry_run: false,
         };
         let answer = match server.access().transact(request).await {
@@ -119,12 +112,12 @@ async fn apply(server: &Server, plan: &Plan) -> Result<Applied, Failure> {
             }
             // INVARIANT: nothing is applied that was not shown. Defended by
             // `tests/it/policy/apply.rs`.
-            Err(_) if answer.revision != revision => return Ok(Applied::Outdated),
+            Err(_) if answer.revision != revision => return Ok(None),
             Err(_) if too_large && part.len() > 1 => size = part.len() / 2,
             Err(reason) => return Err(so_far(done, &reason)),
         }
     }
-    Ok(Applied::Done(format!("at revision {revision}")))
+    Ok(Some(format!("at revision {revision}")))
 }
 
 fn so_far(steps: usize, why: &str) -> Failure {
@@ -144,5 +137,5 @@ async fn one_by_one(server: &Server, plan: &Plan) -> Result<Applied, Failure> {
     for note in notes {
         eprintln!("note: {note}");
     }
-    Ok(Applied::Done("call by call".to_owned()))
+    Ok(Some("call by call".to_owned()))
 }

@@ -1,11 +1,12 @@
 //! `plan`.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::output::tell;
 use super::policy::{Plan as Planned, PolicyFlags};
 use super::{Failure, Outcome};
 use crate::policy::difference::{Action, Counts, lines};
@@ -35,12 +36,6 @@ impl Plan {
         }
         Ok(if plan.steps.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CHANGES) })
     }
-}
-
-/// Writes to standard output.
-pub(super) fn tell(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| e.to_string())
 }
 
 /// Shows a plan to a person; in colours on a terminal.

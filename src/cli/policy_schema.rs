@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Outcome;
-use super::plan::tell;
+use super::output::tell;
 
 /// The schema of documents, for editors.
 const SCHEMA: &str = include_str!("../../deploy/policy.schema.json");

@@ -62,6 +62,11 @@ impl Interceptor for Login {
 }
 
 impl ServerFlags {
+    /// Where the server is.
+    pub(super) fn uri(&self) -> &str {
+        &self.uri
+    }
+
     /// Connects.
     ///
     /// # Errors

@@ -219,6 +219,16 @@ pub fn check_hash(user: &str, hash: &str) -> Result<(), Error> {
     )))
 }
 
+impl BackupGrant {
+    /// The grant that it is stored as.
+    ///
+    /// # Errors
+    /// A name breaks a rule.
+    pub fn stored(&self) -> Result<Grant, Error> {
+        stored(self)
+    }
+}
+
 fn stored(grant: &BackupGrant) -> Result<Grant, Error> {
     name::check(Kind::ObjectType, &grant.object_type)?;
     let object_type = ObjectType::named(&grant.object_type).ok_or_else(|| {

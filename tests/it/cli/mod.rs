@@ -1,5 +1,7 @@
 //! The client commands: the real binary against a real server.
 
+mod backup;
+mod manual;
 mod run_command;
 
 use std::process::{Command, Output};

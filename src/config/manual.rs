@@ -1,0 +1,50 @@
+//! The command line, told to shells and to readers of manual pages.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::{CommandFactory as _, Subcommand};
+use clap_complete::Shell;
+
+use super::Cli;
+
+/// What is printed about the command line itself.
+#[derive(Debug, Subcommand)]
+pub enum Manual {
+    /// Print what a shell needs to complete commands and flags.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual pages, one for each command.
+    Man {
+        /// The folder into which they are written; it is created if need be.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+impl Manual {
+    /// Prints or writes it.
+    ///
+    /// # Errors
+    /// A text that says what could not be written.
+    pub fn print(self) -> Result<(), String> {
+        let mut command = Cli::command();
+        match self {
+            Self::Completions { shell } => {
+                let name = command.get_name().to_owned();
+                let mut text = Vec::new();
+                clap_complete::generate(shell, &mut command, name, &mut text);
+                io::stdout().lock().write_all(&text).map_err(|e| e.to_string())
+            }
+            Self::Man { folder } => {
+                let tell = |e: io::Error| format!("{}: {e}", folder.display());
+                fs::create_dir_all(&folder).map_err(tell)?;
+                clap_mangen::generate_to(command.disable_help_subcommand(true), &folder)
+                    .map_err(tell)
+            }
+        }
+    }
+}
