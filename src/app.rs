@@ -2,7 +2,9 @@
 //! named.
 
 mod copy;
+mod person;
 mod policy;
+mod reset;
 mod root;
 
 use std::io::Write as _;
@@ -44,6 +46,7 @@ use crate::storage::sled::SledStore;
 use crate::telemetry;
 
 pub use self::copy::copy;
+pub use self::reset::reset;
 
 /// How long running calls may take to finish when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -174,7 +177,7 @@ pub async fn run(config: Config) -> Result<(), String> {
 
 async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String> {
     let (url, login) = (config.store.clone(), config.store_login.clone());
-    let (rules, sharing) = (config.rules.clone(), config.sharing);
+    let (rules, sharing, keep) = (config.rules.clone(), config.sharing, config.keep);
     let runtime = Handle::current();
     let (patience, what, way_on) = match &config.store {
         StoreUrl::Sled(folder) => (
@@ -195,8 +198,10 @@ async fn start_engine(config: &Config) -> Result<(Engine, WriterThread), String>
                 let login = login.as_ref();
                 Box::new(FollowStore::new(center, login, interval, runtime)?)
             }
-            StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?),
-            StoreUrl::Etcd(target) => Box::new(EtcdStore::open(target, sharing.max_staleness)?),
+            StoreUrl::Sled(folder) => Box::new(SledStore::open(&folder)?.keeping(keep)),
+            StoreUrl::Etcd(target) => {
+                Box::new(EtcdStore::open(target, sharing.max_staleness)?.keeping(keep))
+            }
             StoreUrl::Memory => Box::new(MemoryStore::new()?),
         };
         Engine::start(store, rules, sharing)

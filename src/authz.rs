@@ -14,9 +14,22 @@
 //!
 //! Everything not covered is refused.
 
+mod explain;
+mod list;
+mod nearby;
+mod need;
+mod path;
 mod reach;
 mod role;
+mod suggest;
 mod table;
+
+pub use self::explain::{Explanation, explain};
+pub use self::list::{Capability, Holder, Reach, what_can, who_can};
+pub use self::nearby::{Nearby, Why};
+pub use self::need::{Need, Subject, View};
+pub use self::path::Path;
+pub use self::suggest::Suggestion;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
@@ -25,7 +38,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use crate::model::builtin::BuiltInGroups;
-use crate::model::privilege::{ANY, Level, Privilege, PrivilegeSet, custom_group};
+use crate::model::privilege::{Level, Privilege, PrivilegeSet, custom_group};
 use crate::model::state::{ADMIN, Change, Grant, Name, PUBLIC, ROOT, State};
 use role::{Asked, RolePolicy};
 use table::{Entry, Table};
@@ -55,13 +68,6 @@ impl<'a> Query<'a> {
             Object::Collection(name) | Object::User(name) => Some(name),
             Object::Global { collection } => collection,
         }
-    }
-
-    /// Whether the permission of one place covers it.
-    fn is_covered(&self, database: &str, object: &str, set: PrivilegeSet) -> bool {
-        set.contains(self.privilege)
-            && (database == ANY || self.scope() == Some(database))
-            && (object == ANY || self.name() == Some(object))
     }
 }
 
@@ -332,6 +338,15 @@ impl Policy {
         }
     }
 
+    /// Whether what `role` permits is enough, as far as grants decide.
+    fn role_meets(&self, role: &str, need: &Need<'_>) -> bool {
+        let found = self.roles.get(self.hasher.hash_one(role), |r| &*r.name.name == role);
+        found.is_some_and(|Role { policy, .. }| match need.query("") {
+            Some(query) => policy.covers(&Asked::new(&query, &self.hasher)),
+            None => need.privileges().iter().any(|p| policy.anywhere().contains(*p)),
+        })
+    }
+
     /// The first of the user's roles that is `admin` or allows.
     fn first(&self, user: &str, allows: impl Fn(&RolePolicy) -> bool) -> Decision<'_> {
         for role in self.roles_of(user) {
@@ -397,20 +412,4 @@ impl<'a> Touched<'a> {
             self.grants.entry(name).or_default().extend(role.grants.keys().filter(uses));
         }
     }
-}
-
-/// The grant by which `role` permits what is asked. Looks at the role's grants one by one.
-pub fn deciding_grant<'a>(
-    state: &'a State,
-    groups: &BuiltInGroups,
-    role: &str,
-    query: &Query<'_>,
-) -> Option<&'a Grant> {
-    state.roles.get(role)?.grants.keys().find(|grant| {
-        let mut covers = false;
-        reach::of_grant(grant, state, groups, &mut |database, object, set| {
-            covers |= query.is_covered(database, object, set);
-        });
-        covers
-    })
 }

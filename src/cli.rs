@@ -4,8 +4,11 @@
 //! 1 failed, 2 bad usage; a command that answers by its exit code says so in its help.
 
 mod apply;
+mod audit;
 mod backup;
 mod backup_file;
+mod check;
+mod explain;
 mod export;
 mod one_by_one;
 mod output;
@@ -13,11 +16,15 @@ mod plan;
 mod policy;
 mod policy_schema;
 mod progress;
+mod question;
 mod restore;
 mod run_command;
 mod server;
 mod state;
+mod what_can;
+mod who_can;
 mod wire;
+mod words;
 
 use std::process::ExitCode;
 
@@ -28,6 +35,9 @@ pub use self::server::ServerFlags;
 /// What to ask.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Who changed what, and whether the trail of it is whole.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Grant, revoke or look at privileges of a role with a command in MongoDB's form, all of it or nothing.
     RunCommand(run_command::RunCommand),
     /// Tell who may do what as a document, which `plan` and `apply` read.
@@ -38,6 +48,14 @@ pub enum Command {
     PolicySchema(policy_schema::PolicySchema),
     /// Make a document hold, all of it or nothing where the server has transactions.
     Apply(apply::Apply),
+    /// Tell whether somebody may do something. Exit codes: 0 yes, 3 no, 1 failed, 2 bad usage.
+    Check(check::Check),
+    /// Tell why somebody may do something; or why not, and what would help.
+    Explain(explain::Explain),
+    /// List all users and roles that may do something, each with how.
+    WhoCan(who_can::WhoCan),
+    /// List everything that somebody may do, grant by grant.
+    WhatCan(what_can::WhatCan),
     /// Write users, roles, grants and groups to a file, with a checksum.
     Backup(backup::Backup),
     /// Bring back what a backup holds, all of it or nothing where the server has transactions.
@@ -57,11 +75,16 @@ impl Command {
         let outcome = runtime.map_err(|e| e.to_string()).and_then(|runtime| {
             runtime.block_on(async {
                 match self {
+                    Self::Audit(audit) => audit.run().await,
                     Self::RunCommand(command) => command.run().await,
                     Self::Export(command) => command.run().await,
                     Self::Plan(command) => command.run().await,
                     Self::PolicySchema(command) => command.run(),
                     Self::Apply(command) => command.run().await,
+                    Self::Check(command) => command.run().await,
+                    Self::Explain(command) => command.run().await,
+                    Self::WhoCan(command) => command.run().await,
+                    Self::WhatCan(command) => command.run().await,
                     Self::Backup(command) => command.run().await,
                     Self::Restore(command) => command.run().await,
                 }

@@ -1,8 +1,10 @@
 //! The command line. Two types, one conversion: [`Flags`] are what was typed, [`Config`] is what it
 //! means and has been checked.
 
+mod audit;
 mod etcd;
 mod manual;
+mod reset;
 mod store;
 
 pub use self::manual::Manual;
@@ -16,6 +18,7 @@ use axum::http::Uri;
 use axum::http::uri::Authority;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::reset::Reset;
 use crate::cli;
 use crate::engine::Sharing;
 use crate::gate::{Credentials, Options};
@@ -26,6 +29,7 @@ use crate::passwords::read_file;
 use crate::storage::Login;
 use crate::storage::etcd::Target;
 use crate::storage::follow;
+use crate::storage::trail::Keep;
 use crate::telemetry::LogFormat;
 
 /// Milvus' access control (users, roles, grants, privilege groups) as one small server.
@@ -45,6 +49,8 @@ enum Command {
     /// What concerns a store while no server uses it.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Give root a new password, where it is lost, in the store itself.
+    ResetRootPassword(reset::ResetFlags),
     #[command(flatten)]
     Client(cli::Command),
     #[command(flatten)]
@@ -76,6 +82,8 @@ pub enum Task {
     Serve(Box<Config>),
     /// Copy one store into another.
     Copy(Box<Ends>),
+    /// Give root a new password.
+    Reset(Box<Reset>),
     /// Ask a server.
     Client(Box<cli::Command>),
     /// Print something about the command line.
@@ -97,6 +105,7 @@ impl TryFrom<Cli> for Task {
     fn try_from(cli: Cli) -> Result<Self, String> {
         match cli.command {
             Some(Command::Store(StoreCommand::Copy(copy))) => copy.try_into(),
+            Some(Command::ResetRootPassword(flags)) => flags.try_into(),
             Some(Command::Client(command)) => Ok(Self::Client(Box::new(command))),
             Some(Command::Manual(manual)) => Ok(Self::Manual(manual)),
             Some(Command::Serve(flags)) => Ok(Self::Serve(Box::new((*flags).try_into()?))),
@@ -223,6 +232,8 @@ pub struct Flags {
     #[command(flatten)]
     reach: store::StoreFlags,
     #[command(flatten)]
+    audit: audit::AuditFlags,
+    #[command(flatten)]
     sidecar: SidecarFlags,
     #[command(flatten)]
     planned: Planned,
@@ -302,6 +313,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// Who this instance is to the one that it follows.
     pub store_login: Option<Login>,
+    /// How much of the audit trail is kept.
+    pub keep: Keep,
     /// What holds where others change it too.
     pub sharing: Sharing,
     /// How calls are decided.
@@ -390,6 +403,7 @@ impl TryFrom<Flags> for Config {
                 StoreUrl::Sled(_) | StoreUrl::Etcd(_) | StoreUrl::Memory => None,
             },
             store,
+            keep: flags.audit.into(),
             sharing: Sharing {
                 max_staleness: Duration::from_secs(flags.max_staleness),
                 strict_revokes: flags.strict_revokes,
@@ -402,7 +416,10 @@ impl TryFrom<Flags> for Config {
                 ext_authz: flags.sidecar.ext_authz == Switch::On,
             },
             upstream: flags.sidecar.behind()?,
-            root_password: flags.root_password_file.map(|file| root_password(&file)).transpose()?,
+            root_password: flags
+                .root_password_file
+                .map(|file| password("--root-password-file", &file))
+                .transpose()?,
             policy: flags.policy.map(|file| PolicyFile { file, prune, interval }),
             rules: Rules {
                 max_users: flags.max_users,
@@ -492,8 +509,7 @@ fn store_url(flag: &str, url: &str, reach: &store::StoreFlags) -> Result<StoreUr
 }
 
 /// The file's text, without the line's end.
-fn root_password(file: &Path) -> Result<Vec<u8>, String> {
-    let flag = "--root-password-file";
+fn password(flag: &str, file: &Path) -> Result<Vec<u8>, String> {
     let password = read_file(file).map_err(|e| format!("{flag} {e}"))?;
     name::check_password(&password).map_err(|e| format!("{flag} {}: {e}", file.display()))?;
     Ok(password)

@@ -16,11 +16,13 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use crate::authz::Policy;
+use crate::authz::{Policy, View};
+use crate::model::builtin::BuiltInGroups;
 use crate::model::command::{Command, Rules};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::origin::Origin;
 use crate::model::state::State;
+use crate::storage::trail::Page;
 use crate::storage::{Revision, Store, StoreError};
 use history::History;
 use keeper::{Kept, Turns};
@@ -94,6 +96,13 @@ impl Order {
 impl From<Command> for Order {
     fn from(command: Command) -> Self {
         Self { command, origin: Origin::default(), only_at: None }
+    }
+}
+
+impl Snapshot {
+    /// What questions about it are answered from; `groups` are those that the rules know.
+    pub fn view<'a>(&'a self, groups: &'a BuiltInGroups) -> View<'a> {
+        View { state: &self.state, policy: &self.policy, groups }
     }
 }
 
@@ -343,6 +352,29 @@ impl Engine {
                 ErrorKind::Unavailable,
                 "the store does not answer; whether the change was stored is not known yet",
             )),
+        }
+    }
+
+    /// Some of the audit trail: what comes after the event of that number, as the store has it now.
+    ///
+    /// # Errors
+    /// It cannot be read, or there is none here.
+    pub async fn audit(&self, after: u64) -> Result<Page, Error> {
+        let (reply, answer) = oneshot::channel();
+        let unread = |e: StoreError| match e {
+            StoreError::Unfit(why) => Error::verbatim(ErrorKind::NotSupported, why),
+            e => Error::verbatim(ErrorKind::Unavailable, e.to_string()),
+        };
+        self.queue.try_send(Message::Audit { after, reply }).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        match tokio::time::timeout(ANSWER, answer).await {
+            Ok(Ok(page)) => page.map_err(unread),
+            Ok(Err(_)) | Err(_) => {
+                let why = "the store does not answer";
+                Err(Error::verbatim(ErrorKind::Unavailable, why))
+            }
         }
     }
 

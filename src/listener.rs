@@ -7,12 +7,14 @@ mod places;
 
 use std::fmt::Display;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use http::Version;
+use axum::extract::ConnectInfo;
+use http::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
@@ -65,7 +67,7 @@ impl Port {
     ///
     /// # Errors
     /// The operating system does not tell.
-    pub fn address(&self) -> io::Result<std::net::SocketAddr> {
+    pub fn address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
 
@@ -179,6 +181,7 @@ fn connection(
     if let Err(e) = stream.set_nodelay(true) {
         debug!(error = %e, "cannot set nodelay");
     }
+    let peer = stream.peer_addr().ok();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // A client may close its half after the request, and still wait for the answer.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).half_close(true);
@@ -196,7 +199,7 @@ fn connection(
     };
     let seat = seat.clone();
     let service = tower::service_fn(move |request| {
-        let (call, answer) = (seat.call(), app.call(request));
+        let (call, answer) = (seat.call(), app.call(from(peer, request)));
         async move {
             let answer = answer.await;
             drop(call);
@@ -204,4 +207,10 @@ fn connection(
         }
     });
     builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned()
+}
+
+/// Notes from where a request comes.
+fn from<B>(peer: Option<SocketAddr>, mut request: Request<B>) -> Request<B> {
+    peer.map(|peer| request.extensions_mut().insert(ConnectInfo(peer)));
+    request
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use milvus_rbac::config::{Cli, Config, Ends, Task};
+use milvus_rbac::config::{Cli, Config, Ends, Reset, Task};
 use milvus_rbac::telemetry::LogFormat;
 use milvus_rbac::{app, telemetry};
 
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let outcome = match Task::try_from(Cli::parse()) {
         Ok(Task::Serve(config)) => return serve(*config),
         Ok(Task::Copy(ends)) => copy(*ends),
+        Ok(Task::Reset(reset)) => reset_root(*reset),
         Ok(Task::Manual(manual)) => manual.print(),
         Ok(Task::Client(command)) => return command.run(),
         Err(e) => return fail(&e, BAD_USAGE),
@@ -41,6 +42,12 @@ fn serve(config: Config) -> ExitCode {
 fn copy(ends: Ends) -> Result<(), String> {
     telemetry::start_logs(LogFormat::Text, "warn")?;
     app::copy(ends)
+}
+
+fn reset_root(reset: Reset) -> Result<(), String> {
+    telemetry::start_logs(LogFormat::Text, "warn")?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
+    runtime.block_on(app::reset(reset))
 }
 
 fn ended(outcome: Result<(), String>) -> ExitCode {

@@ -22,7 +22,9 @@ pub(crate) fn fill(folder: &Path, size: Size) {
         let expected = revision;
         revision += 1;
         let id = u128::from(revision);
-        store.commit(&Batch { expected, revision, id, changes, strict: false }).unwrap();
+        store
+            .commit(&Batch { expected, revision, id, changes, events: vec![], strict: false })
+            .unwrap();
     }
     Box::new(store).close().unwrap();
     println!("{payload}");

@@ -1,6 +1,8 @@
 //! `store copy`.
 
+use super::person;
 use crate::config::{Ends, StoreUrl};
+use crate::model::origin::Origin;
 use crate::storage::etcd::EtcdStore;
 use crate::storage::sled::SledStore;
 use crate::storage::{Store, StoreError, copy};
@@ -12,7 +14,9 @@ use crate::storage::{Store, StoreError, copy};
 pub fn copy(Ends { from, to }: Ends) -> Result<(), String> {
     let source = open_source(from).map_err(|e| format!("--from: {e}"))?;
     let target = || open_target(to).map_err(|e| format!("--to: {e}"));
-    let copied = copy::copy(source, target, |done, all| eprintln!("{done} of {all} records"))?;
+    let origin = Origin { peer: person::person(), ..Origin::own("copy") };
+    let copied =
+        copy::copy(source, target, origin, |done, all| eprintln!("{done} of {all} records"))?;
     println!("{} records copied and checked, revision {}", copied.records, copied.revision);
     Ok(())
 }

@@ -194,7 +194,7 @@ impl Keeper {
         while !rest.is_empty() {
             let (part, later) = rest.split_at_checked(size).unwrap_or((rest, &[]));
             let comment = self.policy.file.display().to_string();
-            let origin = Origin { user: "policy".to_owned(), comment, ..Origin::default() };
+            let origin = Origin { comment, ..Origin::own("policy") };
             let command = Command::All(part.to_vec());
             let order = Order { command, origin, only_at: Some(revision) };
             match self.engine.execute(order).await {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::engine::Engine;
+use crate::engine::{Engine, Order};
 use crate::model::command::Command;
+use crate::model::origin::Origin;
 use crate::model::state::{Name, ROOT};
 use crate::passwords::Passwords;
 
@@ -70,7 +71,12 @@ async fn seed(
         passwords.hash(password.to_vec()).await.map_err(|e| e.to_string())?.into()
     };
     let (root_password_hash, created) = (hash.clone(), clock.timestamp());
-    let seeded = engine.execute(Command::Seed { root_password_hash, created }).await;
+    let seeded = engine
+        .execute(Order {
+            origin: Origin::own("start"),
+            ..Command::Seed { root_password_hash, created }.into()
+        })
+        .await;
     seeded.map(|_| hash).map_err(|e| e.to_string())
 }
 

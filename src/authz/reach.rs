@@ -10,7 +10,7 @@ use crate::model::privilege::{
 use crate::model::state::{DEFAULT_DATABASE, Grant, Name, State};
 
 /// The name of every place that is not one.
-static EVERY: Name = arcstr::literal!("*");
+pub(super) static EVERY: Name = arcstr::literal!("*");
 
 /// Tells `permit` what `grant` permits at which places. A place may come more than once.
 pub(super) fn of_grant(

@@ -1,5 +1,6 @@
 //! `backup`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,7 +22,7 @@ pub struct Backup {
 impl Backup {
     pub(super) async fn run(self) -> Outcome {
         let server = self.server.connect().await?;
-        let found = state::read(&server).await?;
+        let found = state::read(&server, &BTreeSet::new()).await?;
         if !found.hashes {
             return Err("this login has no right to a backup, or this Milvus has none".to_owned());
         }

@@ -1,5 +1,6 @@
 //! `export`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,7 +26,7 @@ pub struct Export {
 impl Export {
     pub(super) async fn run(self) -> Outcome {
         let server = self.server.connect().await?;
-        let found = state::read(&server).await?;
+        let found = state::read(&server, &BTreeSet::new()).await?;
         if self.with_password_hashes && !found.hashes {
             return Err("the hashes of passwords are told with a backup, to which this login has \
                         no right or which this Milvus does not have"

@@ -90,7 +90,7 @@ impl PolicyFlags {
     pub(super) async fn plan(&self, server: &Server, source: &Source) -> Result<Plan, Failure> {
         let grants = source.document.roles.iter().flat_map(|role| &role.grants);
         let databases = grants.map(|grant| grant.value.grant.database.clone()).collect();
-        let found = state::read_with(server, &databases).await?;
+        let found = state::read(server, &databases).await?;
         let passwords = Passwords::new(BCRYPT_COST)?;
         let mut problems = source.problems.clone();
         let mut progress = Progress::of("passwords compared or hashed");

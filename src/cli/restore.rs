@@ -48,7 +48,9 @@ impl Restore {
         let text = fs::read_to_string(&self.file).map_err(|e| tell(e.to_string()))?;
         let content = backup_file::read(&text).map_err(tell)?;
         let server = self.server.connect().await?;
-        let found = state::read(&server).await?;
+        let grants = content.backup.grants.iter();
+        let databases = grants.map(|grant| grant.database.as_str().into()).collect();
+        let found = state::read(&server, &databases).await?;
         if !self.merge {
             check_empty(&found.state)?;
         }
@@ -61,7 +63,7 @@ impl Restore {
         if !plan.steps.is_empty() {
             let how = apply(&server, &plan, "milvus-rbac restore").await?;
             let Some(how) = how else {
-                return Err("something was changed meanwhile; nothing was restored".to_owned());
+                return Err("something was changed meanwhile; run it again".to_owned());
             };
             println!("restored {how}: {counts}");
         } else {

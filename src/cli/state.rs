@@ -34,22 +34,11 @@ pub(super) struct Found {
     pub(super) groups: bool,
 }
 
-/// Reads all of it.
+/// Reads all of it. `databases` are some where there may be grants, though they do not exist yet.
 ///
 /// # Errors
 /// The server refuses to tell, or changes faster than it can be read.
-pub(super) async fn read(server: &Server) -> Result<Found, Failure> {
-    read_with(server, &BTreeSet::new()).await
-}
-
-/// The same, where there may be grants on these databases too, though they do not exist yet.
-///
-/// # Errors
-/// See [`read`].
-pub(super) async fn read_with(
-    server: &Server,
-    databases: &BTreeSet<Name>,
-) -> Result<Found, Failure> {
+pub(super) async fn read(server: &Server, databases: &BTreeSet<Name>) -> Result<Found, Failure> {
     for _ in 0..TRIES {
         let mut reading = Reading::default();
         let found = reading.all(server, databases).await?;

@@ -16,10 +16,14 @@ use self::followed::Followed;
 use super::keeper::Kept;
 use super::{Health, Order, Published, Snapshot};
 use crate::authz::Policy;
+use crate::clock::milliseconds;
 use crate::model::command::Rules;
 use crate::model::error::{Error, ErrorKind};
+use crate::model::event::{Event, Step, events};
 use crate::model::names::Names;
+use crate::model::origin::Origin;
 use crate::model::state::{Change, State};
+use crate::storage::trail::Page;
 use crate::storage::{Batch, BatchId, Revision, Store, StoreError, random_id};
 use crate::telemetry;
 
@@ -47,6 +51,11 @@ pub struct Done {
 
 pub(super) enum Message {
     Request(Box<Request>),
+    /// Asks for the audit trail, behind the event of that number.
+    Audit {
+        after: u64,
+        reply: oneshot::Sender<Result<Page, StoreError>>,
+    },
     /// The store has something to tell.
     News,
     /// Try again to read a store that failed.
@@ -80,6 +89,9 @@ struct Group {
     state: State,
     revision: Revision,
     changes: Vec<Change>,
+    events: Vec<Event>,
+    /// In milliseconds since 1970.
+    time: u64,
     planning: Planning,
     /// Whether a command among them is to be in force everywhere.
     strict: bool,
@@ -193,9 +205,11 @@ impl Writer {
             }
             last = u32::try_from(queued.len()).unwrap_or(u32::MAX);
             let mut requests = VecDeque::with_capacity(queued.len());
+            let mut audits = Vec::new();
             for message in queued.drain(..) {
                 match message {
                     Message::Request(request) => requests.push_back(*request),
+                    Message::Audit { after, reply } => audits.push((after, reply)),
                     Message::News | Message::Retry => {}
                     Message::Stop => messages.close(),
                 }
@@ -207,6 +221,10 @@ impl Writer {
             }
             self.catch_up();
             self.serve(requests);
+            for (after, reply) in audits {
+                // Nobody waits for what takes too long.
+                let _ = reply.send(self.store.audit(after));
+            }
             kept.count_turn();
             self.published.set_health(match self.head {
                 None => Health::StoreFailed,
@@ -287,12 +305,15 @@ impl Writer {
         }
         if group.revision == head.revision {
             group.revision += 1;
+            let origin = Origin::own("confirmation");
+            group.events = events(group.revision, group.time, &origin, "Confirm", Vec::new());
         }
         let batch = Batch {
             expected: head.revision,
             revision: group.revision,
             id: random_id()?,
             changes: std::mem::take(&mut group.changes),
+            events: std::mem::take(&mut group.events),
             strict: group.strict,
         };
         match self.store.commit(&batch) {
@@ -349,6 +370,8 @@ impl Group {
             state: head.state.clone(),
             revision: head.revision,
             changes: Vec::new(),
+            events: Vec::new(),
+            time: milliseconds(),
             planning,
             strict: false,
             planned: Vec::new(),
@@ -364,7 +387,7 @@ impl Group {
 
     fn add(&mut self, order: &Order, rules: &Rules, names: &mut Names) -> Answer {
         order.check_revision(self.revision)?;
-        let command = &order.command;
+        let Order { command, origin, .. } = order;
         let mut changes = command.plan(&self.state, rules)?;
         // What is gone here already need not be so elsewhere: a commit that changes nothing tells.
         let mut strict = self.planning.strict_revokes && command.takes_away();
@@ -372,9 +395,11 @@ impl Group {
             return Ok(Done { revision: self.revision, changes: 0, strict });
         }
         let mut next = self.state.clone();
+        let mut steps = Vec::with_capacity(changes.len());
         for change in &mut changes {
             names.share_in(change);
             strict |= self.planning.strict_revokes && next.loses_by(change);
+            steps.push(Step::of(change, &next));
             next.apply(change).map_err(|e| {
                 error!(error = %e, "a command led to changes that do not fit the state");
                 not_stored(&StoreError::Unavailable(String::new()))
@@ -384,6 +409,7 @@ impl Group {
         self.state = next;
         self.changes.extend(changes);
         self.revision += 1;
+        self.events.extend(events(self.revision, self.time, origin, command.name(), steps));
         self.strict |= strict;
         Ok(done)
     }

@@ -44,7 +44,7 @@ impl Audit {
         &self,
         subject: &Subject<'_>,
         reason: Reason<'_>,
-        grant: impl FnOnce(&str) -> Option<String>,
+        grant: impl FnOnce() -> Option<String>,
     ) {
         let number = self.decisions.fetch_add(1, Ordering::Relaxed);
         if self.allowed_one_in == 0 || !number.is_multiple_of(self.allowed_one_in) {
@@ -55,7 +55,7 @@ impl Audit {
             Reason::Oneself => ("oneself", None),
             Reason::Admin => ("admin", None),
             Reason::Authenticated => ("any", None),
-            Reason::Role(role) => (role, grant(role)),
+            Reason::Role(role) => (role, grant()),
         };
         self.tell(number, subject, "allowed", role, grant.as_deref().unwrap_or_default());
     }

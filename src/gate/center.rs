@@ -16,6 +16,7 @@ use super::forward::{Answer, Credentials};
 use super::frame::Frame;
 use super::{REVISION_WAIT, Upstream, filter, rest};
 use crate::engine::{Engine, Missed, Snapshot};
+use crate::model::origin::Origin;
 use crate::rpc::proto::access::MoveGrantsRequest;
 use crate::rpc::proto::common;
 use crate::rpc::status;
@@ -57,8 +58,16 @@ impl Center {
     ///
     /// # Errors
     /// It could not, or nobody knows.
-    pub(super) async fn move_grants(&self, request: &MoveGrantsRequest) -> Result<(), Status> {
-        let parts = rest::head(MOVE_GRANTS, self.login.as_ref())?;
+    pub(super) async fn move_grants(
+        &self,
+        request: &MoveGrantsRequest,
+        origin: &Origin,
+    ) -> Result<(), Status> {
+        let mut parts = rest::head(MOVE_GRANTS, self.login.as_ref())?;
+        // By this login, but it is not the one who has dropped or renamed the collection.
+        let peer = format!("{} from {}", origin.user, origin.peer);
+        let origin = Origin { peer, ..origin.clone() };
+        super::origin::forward(&mut parts.headers, &origin)?;
         let pieces = Frame::of(&request.encode_to_vec()).pieces();
         let answer = self.change(parts, &self.engine.snapshot(), "", None, pieces).await?;
         let answer = Answer::read(answer).await?.message().map_err(|e| match e.code() {

@@ -8,7 +8,7 @@ use super::asked::Asked;
 use super::audit::Subject;
 use super::methods::{Access, Method};
 use super::{Gate, Identity, methods, peek, unknown};
-use crate::authz::{Decision, Reason, deciding_grant};
+use crate::authz::{Decision, Need, Path, Reason};
 use crate::engine::Snapshot;
 use crate::model::state::{DEFAULT_DATABASE, Grant};
 use crate::rpc::status;
@@ -54,7 +54,7 @@ impl Gate {
             let subject = Subject { database, ..subject(method, user, &snapshot) };
             return match nameless(method, &snapshot, user) {
                 Decision::Allowed(reason) => {
-                    self.audit.allowed(&subject, reason, |_| None);
+                    self.audit.allowed(&subject, reason, || None);
                     Ok(snapshot)
                 }
                 Decision::Denied => {
@@ -78,9 +78,10 @@ impl Gate {
             ..subject(method, user, &snapshot)
         };
         match decision {
-            Decision::Allowed(reason) => self.audit.allowed(&subject, reason, |role| {
+            Decision::Allowed(reason) => self.audit.allowed(&subject, reason, || {
                 let query = asked.query(user, names.first().copied().unwrap_or_default());
-                deciding_grant(&snapshot.state, &self.groups, role, &query).map(described)
+                let view = snapshot.view(&self.groups);
+                Path::of(&view, reason, &Need::from(query)).grant.map(described)
             }),
             Decision::Denied => self.refuse(method, purpose, &subject, || asked.refusal(user))?,
         }

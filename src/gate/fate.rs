@@ -12,11 +12,12 @@ use tracing::{error, warn};
 
 use super::forward::Answer;
 use super::methods::{self, Method};
-use super::{Center, Gate, Upstream, connection_database, filter, frame};
-use crate::engine::Engine;
+use super::{Center, Gate, Identity, Upstream, connection_database, filter, frame};
+use crate::engine::{Engine, Order};
 use crate::model::command::Command;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::name::shortened;
+use crate::model::origin::Origin;
 use crate::rpc::proto::access::MoveGrantsRequest;
 use crate::rpc::proto::common;
 use crate::rpc::proto::service::{DropCollectionRequest, RenameCollectionRequest};
@@ -45,6 +46,8 @@ pub struct Fate {
     /// Where the grants are changed, if not here.
     center: Option<Arc<Center>>,
     upstream: Arc<Upstream>,
+    /// Whose call it is.
+    origin: Origin,
     collection: Collection,
     /// What it is afterwards; none if it is gone.
     renamed: Option<Collection>,
@@ -68,11 +71,12 @@ impl Gate {
     pub async fn fate(
         &self,
         path: &str,
+        caller: &Identity,
         connection: &str,
         message: &[u8],
     ) -> Result<Option<Fate>, Status> {
         match methods::find(path) {
-            Some(method) => self.fate_by(method, connection, message).await,
+            Some(method) => self.fate_by(method, caller, connection, message).await,
             None => Ok(None),
         }
     }
@@ -80,6 +84,7 @@ impl Gate {
     pub(super) async fn fate_by(
         &self,
         method: &Method,
+        caller: &Identity,
         connection: &str,
         message: &[u8],
     ) -> Result<Option<Fate>, Status> {
@@ -110,7 +115,7 @@ impl Gate {
         // INVARIANT: where it is known before that the grants cannot follow, nothing is dropped or
         // renamed. Defended by `tests/it/sidecar/followed.rs`.
         if let Some(center) = &self.center {
-            let could = center.move_grants(&MoveGrantsRequest::default()).await;
+            let could = center.move_grants(&MoveGrantsRequest::default(), &caller.origin()).await;
             could.map_err(|e| {
                 let why = e.message();
                 let text = format!("nothing was done, since the grants could not follow: {why}");
@@ -130,8 +135,9 @@ impl Gate {
             id = upstream.id_of(&collection.database, &collection.name).await.unwrap_or_default();
         }
         let (engine, center) = (self.engine.clone(), self.center.clone());
+        let origin = caller.origin();
         let upstream = upstream.clone();
-        Ok(Some(Fate { engine, center, upstream, collection, renamed, id, place }))
+        Ok(Some(Fate { engine, center, upstream, origin, collection, renamed, id, place }))
     }
 }
 
@@ -145,7 +151,7 @@ impl Fate {
             Some(to) => to.database == self.collection.database || self.has_crossed(to).await,
             None => false,
         };
-        let Self { engine, center, collection, renamed, place: _place, .. } = self;
+        let Self { engine, center, origin, collection, renamed, place: _place, .. } = self;
         let Collection { database, name } = collection;
         let what = match &renamed {
             None => DROPPED,
@@ -157,9 +163,14 @@ impl Fate {
         let request =
             MoveGrantsRequest { database, collection: name, new_database, new_collection };
         let done = match center {
-            Some(center) => center.move_grants(&request).await.map_err(|e| e.message().to_owned()),
+            Some(center) => {
+                center.move_grants(&request, &origin).await.map_err(|e| e.message().to_owned())
+            }
             None => {
-                engine.execute(Command::from(request)).await.map(drop).map_err(|e| e.to_string())
+                let comment = format!("the collection was {what} in the Milvus behind the gate");
+                let origin = Origin { comment, ..origin };
+                let order = Order { origin, ..Command::from(request).into() };
+                engine.execute(order).await.map(drop).map_err(|e| e.to_string())
             }
         };
         done.map_err(|e| {

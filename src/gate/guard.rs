@@ -23,7 +23,7 @@ use super::frame::Frame;
 use super::methods::{self, Answered, Method};
 use super::{
     Caller, Gate, Identity, Login, MAX_MESSAGE, MAX_SEALING_MESSAGE, MAX_SMALL_MESSAGE, Upstream,
-    deadline, fate, filter, frame, not_served, peek, unknown,
+    deadline, fate, filter, frame, not_served, origin, peek, unknown,
 };
 use crate::model::visibility::Visible;
 use crate::rpc::status;
@@ -96,7 +96,7 @@ impl Gate {
         }
         let deadline = deadline::moment(&parts.headers);
         let login = Login::from_grpc(&parts.headers);
-        let identity = self.identified(method, &parts.headers, login).await?;
+        let identity = self.identified(method, &parts.headers, login).await?.with(&parts);
         let connection = header_database(&parts.headers)?.to_owned();
         let path = parts.uri.path();
         if method.row.streaming {
@@ -127,6 +127,7 @@ impl Gate {
         let caller = self.admit(&identity, &connection, path, frame.outline()).await?;
         self.check_store(&parts.headers, &caller)?;
         if let Some(center) = self.center_of(method) {
+            origin::forward(&mut parts.headers, &caller.origin())?;
             return center
                 .change(parts, caller.snapshot(), &connection, deadline, frame.pieces())
                 .await;
@@ -189,7 +190,7 @@ impl Gate {
         let forgetting = self.forgetting(method);
         let content = Content::Whole(pieces);
         let upstream = self.upstream_of(method)?.clone();
-        let fate = self.fate_by(method, connection, frame.outline()).await?;
+        let fate = self.fate_by(method, caller.identity(), connection, frame.outline()).await?;
         let (mut answer, revision) = if let Some(fate) = fate {
             let (parts, connection) = (parts.clone(), connection.to_owned());
             let answer = fate::until_done(async move {

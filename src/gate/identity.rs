@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use tonic::Status;
 use tracing::info;
 
+use super::origin::Source;
 use crate::model::name;
 use crate::model::state::{Name, ROOT, State};
 use crate::passwords::Passwords;
@@ -88,7 +89,9 @@ impl Login {
         passwords: &Passwords,
     ) -> Result<Identity, Status> {
         match passwords.verify(state, &self.user, &self.password).await {
-            Ok(Some(hash)) => Ok(Identity { user: self.user, verified: Some(hash) }),
+            Ok(Some(hash)) => {
+                Ok(Identity { user: self.user, verified: Some(hash), source: Source::default() })
+            }
             Ok(None) => {
                 info!(user = name::shortened(&self.user), "login refused");
                 Err(wrong())
@@ -102,7 +105,8 @@ impl Login {
     pub(super) fn claimed(login: Option<Self>, state: &State) -> Identity {
         let user = login.map(|login| login.user);
         let known = user.filter(|user| state.users.contains_key(user.as_str()));
-        Identity { user: known.unwrap_or_else(|| ROOT.to_owned()), verified: None }
+        let user = known.unwrap_or_else(|| ROOT.to_owned());
+        Identity { user, verified: None, source: Source::default() }
     }
 }
 
@@ -111,13 +115,15 @@ impl Login {
 pub struct Identity {
     pub(super) user: String,
     /// The stored hash that the password matched; none where authorization is off.
-    verified: Option<Name>,
+    pub(super) verified: Option<Name>,
+    /// Where it calls from.
+    pub(super) source: Source,
 }
 
 impl Identity {
     /// A caller without a login, who has no roles but `public`.
     pub(super) fn nobody() -> Self {
-        Self { user: String::new(), verified: None }
+        Self { user: String::new(), verified: None, source: Source::default() }
     }
 
     /// Whether the login still holds in `state`.

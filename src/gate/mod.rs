@@ -24,11 +24,13 @@ mod guard;
 mod header_fuzz;
 mod identity;
 mod methods;
+mod origin;
 mod outline;
 mod peek;
 #[cfg(test)]
 mod peek_fuzz;
 mod rest;
+mod rpc;
 
 pub use self::alias::Aliases;
 pub use self::center::Center;
@@ -39,6 +41,7 @@ pub use self::forward::{Credentials, OF_CLIENT, OF_CONNECTION, Upstream};
 pub use self::guard::guard;
 pub use self::identity::{Identity, Login};
 pub use self::rest::Names;
+pub use self::rpc::{Named, Rpc, object};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +95,8 @@ pub struct Caller {
     snapshot: Arc<Snapshot>,
     groups: Arc<BuiltInGroups>,
     sees_all: bool,
+    /// Whether nothing is refused.
+    may_all: bool,
 }
 
 impl Caller {
@@ -107,14 +112,14 @@ impl Caller {
 
     /// Where what this call changes comes from.
     pub fn origin(&self) -> Origin {
-        Origin { user: self.user().to_owned(), ..Origin::default() }
+        self.identity.origin()
     }
 
     /// Whether the caller may do what needs that privilege on everything.
     pub fn holds(&self, privilege: Privilege) -> bool {
         let object = Object::Global { collection: None };
         let query = Query { user: self.user(), privilege, database: ANY, object };
-        self.sees_all || self.snapshot.policy.decide(&query).is_allowed()
+        self.may_all || self.snapshot.policy.decide(&query).is_allowed()
     }
 
     /// The database of the connection.
@@ -283,6 +288,7 @@ impl Gate {
             snapshot,
             groups: self.groups.clone(),
             sees_all: !self.options.authorization || self.options.audit_only,
+            may_all: !self.options.authorization,
         })
     }
 

@@ -37,6 +37,11 @@ pub enum Command {
         root_password_hash: Name,
         created: u64,
     },
+    /// Gives `root` a password, and makes it if there is none: what only those can ask for who hold
+    /// the store itself.
+    ResetRootPassword {
+        password_hash: Name,
+    },
     CreateUser {
         name: String,
         password_hash: Name,
@@ -195,6 +200,39 @@ impl Command {
         }
     }
 
+    /// What it is called: the call that asks for it, where there is one.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Seed { .. } => "Seed",
+            Self::ResetRootPassword { .. } => "ResetRootPassword",
+            Self::CreateUser { .. } => "CreateCredential",
+            Self::UpdateUser { .. } => "UpdateCredential",
+            Self::DeleteUser { .. } => "DeleteCredential",
+            Self::CreateRole { .. } => "CreateRole",
+            Self::AlterRole { .. } => "AlterRole",
+            Self::DropRole { .. } => "DropRole",
+            Self::OperateUserRole { .. } => "OperateUserRole",
+            Self::OperatePrivilege(operation) => match operation.target {
+                Target::V1 { .. } => "OperatePrivilege",
+                Target::V2 { .. } => "OperatePrivilegeV2",
+            },
+            Self::OperatePrivileges(batch) => match batch.operation {
+                MemberOperation::Add => "GrantPrivilegesToRole",
+                MemberOperation::Remove => "RevokePrivilegesFromRole",
+            },
+            Self::All(_) => "Transact",
+            Self::CreateGroup { .. } => "CreatePrivilegeGroup",
+            Self::DropGroup { .. } => "DropPrivilegeGroup",
+            Self::OperateGroup { .. } => "OperatePrivilegeGroup",
+            Self::Restore(_) => "RestoreRBAC",
+            Self::CreateDatabase { .. } => "CreateDatabase",
+            Self::AlterDatabase { .. } => "AlterDatabase",
+            Self::DropDatabase { .. } => "DropDatabase",
+            Self::CollectionDropped { .. } => "CollectionDropped",
+            Self::CollectionRenamed { .. } => "CollectionRenamed",
+        }
+    }
+
     /// The changes that fulfil the command; none where all is as asked already.
     ///
     /// # Errors
@@ -203,6 +241,9 @@ impl Command {
         match self {
             Self::Seed { root_password_hash, created } => {
                 Ok(seed::changes(state, root_password_hash, *created))
+            }
+            Self::ResetRootPassword { password_hash } => {
+                Ok(users::reset_root(state, password_hash))
             }
             Self::CreateUser { name, password_hash, description } => {
                 users::create(state, rules, name.trim(), password_hash, description)

@@ -38,7 +38,7 @@ pub fn select<'a>(
 /// order.
 pub fn in_database<'a>(
     role: &'a Role,
-    database: &'a str,
+    database: &str,
 ) -> impl Iterator<Item = (&'a Grant, &'a Name)> {
     let mut databases = vec![ANY, database];
     databases.sort_unstable();

@@ -4,6 +4,7 @@
 pub mod builtin;
 pub mod command;
 pub mod error;
+pub mod event;
 pub mod grants;
 pub mod load;
 pub mod map;

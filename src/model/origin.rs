@@ -12,3 +12,10 @@ pub struct Origin {
     /// What the caller says of it.
     pub comment: String,
 }
+
+impl Origin {
+    /// A part of this program that changes something by itself. No user has a name in parentheses.
+    pub fn own(part: &str) -> Self {
+        Self { user: format!("({part})"), ..Self::default() }
+    }
+}

@@ -154,7 +154,8 @@ impl Rest {
         let identity = match route.action.forwarded() {
             Some(method) => self.gate.identify_for(method, &parts.headers, login).await?,
             None => self.gate.identify(&parts.headers, login).await?,
-        };
+        }
+        .with(parts);
         if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(Refusal::too_large(MAX_BODY));
         }

@@ -2,6 +2,7 @@
 //! no rule lives here.
 
 mod access;
+pub mod answers;
 mod backup;
 mod batches;
 pub mod codec;

@@ -107,6 +107,11 @@ pub fn malformed(why: &dyn Display) -> tonic::Status {
     tonic::Status::invalid_argument(format!("the request cannot be read: {why}"))
 }
 
+/// What is asked is not answered as it is; the text names the field.
+pub fn invalid(text: String) -> tonic::Status {
+    tonic::Status::invalid_argument(text)
+}
+
 /// The message is larger than any that is read.
 pub fn too_large(limit: usize) -> tonic::Status {
     tonic::Status::resource_exhausted(format!("the request is larger than {limit} bytes"))

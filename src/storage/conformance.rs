@@ -12,7 +12,11 @@ use super::codec::{self, Entry};
 use super::etcd::{EtcdStore, Target};
 use super::memory::MemoryStore;
 use super::sled::SledStore;
+use super::trail::{Chain, Entry as Told, Keep, Trail};
 use super::{Batch, Revision, Store, StoreError};
+use crate::clock::milliseconds;
+use crate::model::event::{Step, events};
+use crate::model::origin::Origin;
 use crate::model::privilege::ObjectType;
 use crate::model::state::{Change, Database, Grant, Group, Name, State};
 
@@ -26,6 +30,10 @@ trait Subject {
     type Needs;
     fn needs() -> Self::Needs;
     fn open(folder: &Path) -> Box<dyn Store>;
+    /// The same, of whose trail so much is kept; none where that is not told.
+    fn open_keeping(_: &Path, _: Keep) -> Option<Box<dyn Store>> {
+        None
+    }
     /// Whether another `open` finds what was committed.
     const KEEPS: bool;
     /// Whether there are names without a place, and batches that are too large.
@@ -58,6 +66,9 @@ impl Subject for Sled {
     fn open(folder: &Path) -> Box<dyn Store> {
         Box::new(SledStore::open(folder).unwrap())
     }
+    fn open_keeping(folder: &Path, keep: Keep) -> Option<Box<dyn Store>> {
+        Some(Box::new(SledStore::open(folder).unwrap().keeping(keep)))
+    }
     type Needs = ();
     fn needs() {}
     const KEEPS: bool = true;
@@ -68,6 +79,9 @@ struct InEtcd;
 
 impl Subject for InEtcd {
     fn open(folder: &Path) -> Box<dyn Store> {
+        Self::open_keeping(folder, Keep::default()).unwrap()
+    }
+    fn open_keeping(folder: &Path, keep: Keep) -> Option<Box<dyn Store>> {
         let target = Target {
             endpoints: vec![Etcd::shared().address()],
             root: folder.to_str().unwrap().trim_start_matches('/').to_owned(),
@@ -76,7 +90,8 @@ impl Subject for InEtcd {
             login_file: None,
             tls: None,
         };
-        Box::new(EtcdStore::open(target, Duration::from_secs(10)).unwrap())
+        let store = EtcdStore::open(target, Duration::from_secs(10)).unwrap();
+        Some(Box::new(store.keeping(keep)))
     }
     type Needs = Arc<Etcd>;
     fn needs() -> Arc<Etcd> {
@@ -98,6 +113,7 @@ fn batch(expected: Revision, changes: Vec<Change>) -> Batch {
         revision: expected + 1,
         id: u128::from(expected) + 100,
         changes,
+        events: Vec::new(),
         strict: false,
     }
 }
@@ -267,6 +283,127 @@ fn takes_a_large_batch_as_one<S: Subject>(folder: &Path) {
     assert_eq!((loaded.revision, grants), (1, usize::try_from(large).unwrap()));
 }
 
+/// The same batch with its events: one for each step.
+fn told(batch: Batch) -> Batch {
+    let mut state = State::default();
+    let steps = batch.changes.iter().map(|change| {
+        let step = Step::of(change, &state);
+        let _ = state.apply(change);
+        step
+    });
+    let steps = steps.collect();
+    let origin = Origin { user: "u".to_owned(), ..Origin::default() };
+    let events = events(batch.revision, milliseconds(), &origin, "Test", steps);
+    Batch { events, ..batch }
+}
+
+/// All events that a store has; fails unless they verify.
+fn trail_of(store: &mut dyn Store) -> (Trail, Vec<Told>) {
+    let mut all = Vec::new();
+    let trail = store.audit(0).unwrap().trail;
+    let mut chain = Chain::from(trail.first);
+    loop {
+        let after = chain.at().number;
+        let page = store.audit(after).unwrap();
+        assert_eq!(page.trail, trail);
+        if page.entries.is_empty() {
+            assert!(trail.is_empty() || trail.last.revision == page.revision);
+            chain.end(&trail.last).unwrap();
+            return (trail, all);
+        }
+        page.entries.iter().for_each(|entry| drop(chain.add(entry).unwrap()));
+        all.extend(page.entries);
+    }
+}
+
+fn keeps_an_event_for_each_revision<S: Subject>(folder: &Path) {
+    let mut store = S::open(folder);
+    assert!(trail_of(&mut *store).0.is_empty());
+    let many = 200;
+    for revision in 0..many {
+        let change = role(&format!("r{revision}"));
+        store.commit(&told(batch(revision, vec![change]))).unwrap();
+    }
+    // What is refused leaves nothing.
+    let stale = told(batch(many - 1, vec![role("late")]));
+    assert_eq!(store.commit(&stale), Err(StoreError::Conflict));
+    let (trail, all) = trail_of(&mut *store);
+    assert_eq!((all.len() as u64, trail.first.number, trail.last.number), (many, 0, many));
+    assert_eq!(trail.last.revision, many);
+    let page = store.audit(150).unwrap();
+    assert_eq!(page.entries.first(), all.get(150));
+    assert_eq!(store.audit(many).unwrap().entries, []);
+    store.close().unwrap();
+    if S::KEEPS {
+        let mut store = S::open(folder);
+        assert_eq!(trail_of(&mut *store), (trail, all));
+        store.commit(&told(batch(many, vec![role("next")]))).unwrap();
+        assert_eq!(trail_of(&mut *store).0.last.number, many + 1);
+    }
+}
+
+fn tells_a_large_change_in_parts<S: Subject>(folder: &Path) {
+    let mut store = S::open(folder);
+    let count = if S::HAS_LIMITS { 60 } else { 5_000 };
+    let changes = (0..count).map(|n| role(&format!("a_role_with_a_long_name_{n:0200}")));
+    store.commit(&told(batch(0, changes.collect()))).unwrap();
+    store.commit(&told(batch(1, vec![role("r")]))).unwrap();
+    let (trail, all) = trail_of(&mut *store);
+    let steps: usize =
+        all.iter().map(|e| super::trail::decode(&e.record).unwrap().1.steps.len()).sum();
+    assert_eq!((steps, trail.last.revision), (count + 1, 2));
+}
+
+/// As a store of an older version does, and those of the tests.
+fn begins_where_its_first_event_is<S: Subject>(folder: &Path) {
+    let mut store = S::open(folder);
+    store.commit(&batch(0, vec![role("a")])).unwrap();
+    store.commit(&batch(1, vec![role("b")])).unwrap();
+    assert!(trail_of(&mut *store).0.is_empty());
+    store.commit(&told(batch(2, vec![role("c")]))).unwrap();
+    let (trail, all) = trail_of(&mut *store);
+    assert_eq!((trail.first.number, trail.first.revision, all.len()), (0, 2, 1));
+    // That a later one is not told is found.
+    store.commit(&batch(3, vec![role("d")])).unwrap();
+    store.commit(&told(batch(4, vec![role("e")]))).unwrap();
+    let page = store.audit(0).unwrap();
+    let mut chain = Chain::from(page.trail.first);
+    chain.add(&page.entries[0]).unwrap();
+    assert!(chain.add(&page.entries[1]).is_err());
+}
+
+fn lets_the_oldest_events_go<S: Subject>(folder: &Path) {
+    let size = 20_000;
+    let keep = Keep { max_age: None, max_bytes: size };
+    let Some(mut store) = S::open_keeping(folder, keep) else { return };
+    let mut revision = 0;
+    let mut commit = |store: &mut dyn Store, count: u64| {
+        for _ in 0..count {
+            let change = role(&format!("r{revision}"));
+            store.commit(&told(batch(revision, vec![change]))).unwrap();
+            revision += 1;
+        }
+        revision
+    };
+    let reached = commit(&mut *store, 400);
+    let (trail, all) = trail_of(&mut *store);
+    assert!(trail.first.number > 100 && trail.last.number == reached);
+    assert_eq!(all.len() as u64, trail.last.number - trail.first.number);
+    assert!(trail.bytes > size / 2 && trail.bytes <= size + 200, "{trail:?}");
+    store.close().unwrap();
+    // By age: all but the last ones, some with each commit.
+    let keep = Keep { max_age: Some(Duration::ZERO), max_bytes: 0 };
+    let mut store = S::open_keeping(folder, keep).unwrap();
+    std::thread::sleep(Duration::from_millis(2));
+    let reached = commit(&mut *store, 30);
+    let (trail, _) = trail_of(&mut *store);
+    assert!(trail.last.number == reached && trail.first.number > reached - 30, "{trail:?}");
+    store.close().unwrap();
+    // Nothing of what is gone is left.
+    let store = S::open(folder).audit(0).unwrap();
+    assert_eq!(store.entries.first().unwrap().number, trail.first.number + 1);
+}
+
 macro_rules! conformance {
     ($subject:ident in $module:ident: $($test:ident),* $(,)?) => {
         mod $module {
@@ -285,7 +422,9 @@ macro_rules! conformance {
         conformance!(
             $subject in $module: starts_empty, loads_what_was_committed, removes_what_was_deleted,
             later_changes_of_a_batch_win, refuses_a_stale_revision, keeps_everything_over_a_restart,
-            tells_names_apart, takes_a_large_batch_as_one,
+            tells_names_apart, takes_a_large_batch_as_one, keeps_an_event_for_each_revision,
+            tells_a_large_change_in_parts, begins_where_its_first_event_is,
+            lets_the_oldest_events_go,
         );
     )* };
 }
@@ -330,12 +469,51 @@ fn a_store_of_another_format_is_refused() {
     };
     let folder = TempDir::new().unwrap();
     drop(SledStore::open(folder.path()).unwrap());
-    write(folder.path(), b"\0format", b"milvus-rbac 3");
-    assert!(refusal(folder.path()).contains("store format `milvus-rbac 3`"));
+    write(folder.path(), b"\0format", b"milvus-rbac 4");
+    assert!(refusal(folder.path()).contains("store format `milvus-rbac 4`"));
 
     let foreign = TempDir::new().unwrap();
     write(foreign.path(), b"key", b"value");
     assert!(refusal(foreign.path()).contains("something else"));
+}
+
+#[test]
+fn a_store_from_before_there_were_trails_goes_on_with_one() {
+    let folder = TempDir::new().unwrap();
+    let mut store = SledStore::open(folder.path()).unwrap();
+    store.commit(&batch(0, one_of_each())).unwrap();
+    store.commit(&batch(1, vec![role("b")])).unwrap();
+    Box::new(store).close().unwrap();
+    // What such a store has: another format, and no record of a trail.
+    let change = |format: Option<&[u8]>, trail: bool| {
+        let db = bare_sled(folder.path());
+        format.map(|format| db.insert(b"\0format", format).unwrap());
+        if trail {
+            db.remove(b"\0trail").unwrap().unwrap();
+        }
+        db.flush().unwrap();
+        db.get(b"\0format").unwrap().unwrap()
+    };
+    change(Some(b"milvus-rbac 2"), true);
+    let mut store = SledStore::open(folder.path()).unwrap();
+    let before = store.load().unwrap();
+    assert_eq!((before.revision, before.state.roles.len()), (2, 2));
+    assert!(trail_of(&mut store).0.is_empty());
+    store.commit(&told(batch(2, vec![role("c")]))).unwrap();
+    store.commit(&told(batch(3, vec![role("d")]))).unwrap();
+    Box::new(store).close().unwrap();
+    let mut store = SledStore::open(folder.path()).unwrap();
+    let (trail, all) = trail_of(&mut store);
+    assert_eq!((all.len(), trail.first.revision, trail.last.revision), (2, 2, 4));
+    assert_eq!(store.load().unwrap().state.roles.len(), 4);
+    Box::new(store).close().unwrap();
+    // From then on a trail that is gone is missed.
+    assert_eq!(change(None, true), b"milvus-rbac 3");
+    let refused = SledStore::open(folder.path());
+    assert!(
+        matches!(&refused, Err(StoreError::Damaged(e)) if e.contains("audit trail")),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::records::everything;
+use super::trail::Trail;
 use super::{Batch, Loaded, News, Revision, Store, StoreError, random_id};
+use crate::clock::milliseconds;
+use crate::model::event::{Event, events};
+use crate::model::origin::Origin;
 use crate::model::state::{Change, State};
 
 /// Records that are written at once, where the store takes so many.
@@ -44,11 +48,16 @@ pub trait Target: Store {
 /// Copies everything from `source` to what `open` opens, and reads it again there. `progress` is told
 /// from time to time how many records of how many are written.
 ///
+/// The copy is another store, and begins an audit trail of its own, with one event: by `origin`, it
+/// tells which store was copied, and with which event the trail of that one ended. So both together
+/// tell everything, and a copy takes no longer for a long history.
+///
 /// # Errors
 /// A text: something cannot be opened, read or written, or the copy is not the same.
 pub fn copy(
     mut source: Box<dyn Store>,
     open: impl FnOnce() -> Result<Box<dyn Target>, String>,
+    origin: Origin,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Copied, String> {
     let original = source.load().map_err(|e| format!("the source cannot be read: {e}"))?;
@@ -58,7 +67,11 @@ pub fn copy(
     let target = open()?;
     let records: Vec<Change> = everything(&original.state).collect();
     let all = records.len();
-    let mut writer = Writer::new(target, original.revision).map_err(|e| e.to_string())?;
+    // A Milvus' own etcd has none.
+    let trail = source.audit(u64::MAX).map(|page| page.trail).unwrap_or_default();
+    let comment = of_whom(&source.store_id(), original.revision, &trail);
+    let origin = Origin { comment, ..origin };
+    let mut writer = Writer::new(target, original.revision, origin).map_err(|e| e.to_string())?;
     let mut told = Instant::now();
     while writer.done < all {
         writer.write(&records).map_err(|e| {
@@ -88,6 +101,14 @@ pub fn copy(
         warn!(error = %e, "the copy is whole; its source could not be closed");
     }
     Ok(Copied { records: all, revision: copied.revision })
+}
+
+fn of_whom(store_id: &str, revision: Revision, trail: &Trail) -> String {
+    let copied = format!("copied from store {store_id} at revision {revision}");
+    if trail.is_empty() {
+        return format!("{copied}, which had no audit trail");
+    }
+    format!("{copied}, whose audit trail ended with {}:{}", trail.last.number, trail.last.hash)
 }
 
 /// For a store that is to be filled.
@@ -124,19 +145,24 @@ struct Writer {
     at: Revision,
     /// The revision to end with, if it is not reached before.
     last: Revision,
+    origin: Origin,
     done: usize,
     at_once: usize,
 }
 
 impl Writer {
-    fn new(mut target: Box<dyn Target>, last: Revision) -> Result<Self, StoreError> {
+    fn new(
+        mut target: Box<dyn Target>,
+        last: Revision,
+        origin: Origin,
+    ) -> Result<Self, StoreError> {
         let (tell, news) = sync_channel(NEWS);
         let watched = target.watch(Box::new(move |some| {
             // Nobody listens any more once everything is written.
             let _ = tell.send(some);
         }))?;
         let news = watched.then_some(news);
-        Ok(Self { target, news, at: 0, last, done: 0, at_once: AT_ONCE })
+        Ok(Self { target, news, at: 0, last, origin, done: 0, at_once: AT_ONCE })
     }
 
     /// Writes the next records, fewer where the store takes no more.
@@ -144,9 +170,11 @@ impl Writer {
         let rest = records.get(self.done..).unwrap_or_default();
         let some = rest.get(..self.at_once).unwrap_or(rest);
         let next = self.at + 1;
-        let revision = if some.len() == rest.len() { self.last.max(next) } else { next };
-        let changes = some.to_vec();
-        let batch = Batch { expected: self.at, revision, id: random_id()?, changes, strict: false };
+        let is_last = some.len() == rest.len();
+        let revision = if is_last { self.last.max(next) } else { next };
+        let events = if is_last { self.told(revision) } else { Vec::new() };
+        let (expected, id, changes) = (self.at, random_id()?, some.to_vec());
+        let batch = Batch { expected, revision, id, changes, events, strict: false };
         match self.target.commit(&batch) {
             Err(StoreError::TooLarge(_)) if some.len() > 1 => {
                 self.at_once = some.len() / 2;
@@ -160,6 +188,11 @@ impl Writer {
                 Ok(())
             }
         }
+    }
+
+    /// What the trail begins with.
+    fn told(&self, revision: Revision) -> Vec<Event> {
+        events(revision, milliseconds(), &self.origin, "StoreCopy", Vec::new())
     }
 
     /// A store that is watched goes on from what it has told.

@@ -10,11 +10,12 @@ mod copy;
 mod instance;
 mod layout;
 mod moved;
+mod segments;
 mod target;
 mod watch;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use prost::Message as _;
 use tokio::runtime::Runtime;
@@ -23,12 +24,14 @@ use tracing::info;
 use self::client::{Client, Connection, Failure, look, record};
 use self::copy::{Copy, Place, Shared};
 use self::instance::Instance;
-use self::layout::{HEAD, Head, Write};
+use self::layout::{HEAD, Head, TRAIL, Write};
 use self::proto::TxnRequest;
 pub use self::target::Target;
 use self::watch::{Tell, Watch};
 use super::copy::not_whole;
+use super::trail::{Keep, Page};
 use super::{Batch, Loaded, Revision, Store, StoreError, random_id};
+use crate::clock::milliseconds;
 
 /// etcd's messages and services.
 #[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated")]
@@ -51,6 +54,7 @@ pub struct EtcdStore {
     watch: Option<Watch>,
     /// Whether a copy goes into it, whose mark is then ours.
     filling: bool,
+    keep: Keep,
 }
 
 impl EtcdStore {
@@ -78,8 +82,14 @@ impl EtcdStore {
         let target = Arc::new(target);
         let (client, place) = (Client::new(target.clone()), Place::new(&target.root));
         let instance = Arc::new(Instance::new(&place, max_staleness)?);
-        let (copy, watch, filling) = (None, None, false);
-        Ok(Self { target, place, runtime, client, id: 0, instance, copy, watch, filling })
+        let (id, copy, watch, filling, keep) = (0, None, None, false, Keep::default());
+        Ok(Self { target, place, runtime, client, id, instance, copy, watch, filling, keep })
+    }
+
+    /// The same store, of whose trail so much is kept.
+    #[must_use]
+    pub fn keeping(self, keep: Keep) -> Self {
+        Self { keep, ..self }
     }
 
     /// Goes on from what was read.
@@ -106,7 +116,10 @@ impl EtcdStore {
         let put = Write::Put { key: HEAD.to_owned(), value: head.encode() };
         let create = TxnRequest {
             compare: vec![self.place.head_is(None)],
-            success: vec![self.place.op(put)],
+            // What may be left there is the trail of another store.
+            success: [put, Write::Delete { key: TRAIL.to_owned() }]
+                .map(|write| self.place.op(write))
+                .into(),
             failure: Vec::new(),
         };
         let created = self.runtime.block_on(self.client.txn(create));
@@ -136,10 +149,11 @@ impl EtcdStore {
     /// The transaction for a batch, and what it leaves as the last commit.
     fn plan(&mut self, batch: &Batch) -> Result<(TxnRequest, Vec<u8>), StoreError> {
         let copy = self.copy()?;
+        let oldest = self.too_old(&copy)?;
         let copy = copy.lock();
         let known = copy.mirror.head()?.filter(|head| head.revision == batch.expected);
         let last_strict = known.ok_or(StoreError::Conflict)?.strict;
-        let writes = copy.mirror.writes(&batch.changes, now())?;
+        let writes = copy.mirror.writes(&batch.changes, milliseconds())?;
         let head = Head {
             store_id: self.id,
             revision: batch.revision,
@@ -148,8 +162,9 @@ impl EtcdStore {
         };
         let head = head.encode();
         let put = Write::Put { key: HEAD.to_owned(), value: head.clone() };
-        let success: Vec<_> =
+        let mut success: Vec<_> =
             writes.into_iter().chain([put]).map(|write| self.place.op(write)).collect();
+        success.extend(self.extend(&copy, &batch.events, &oldest)?);
         let operations = success.len();
         let compare = vec![self.place.head_is(copy.head.clone())];
         let transaction = TxnRequest { compare, success, failure: vec![look(self.place.head())] };
@@ -197,6 +212,10 @@ impl Store for EtcdStore {
         Ok(true)
     }
 
+    fn audit(&mut self, after: u64) -> Result<Page, StoreError> {
+        self.page(after)
+    }
+
     fn store_id(&self) -> String {
         format!("{:032x}", self.id)
     }
@@ -210,10 +229,4 @@ impl Store for EtcdStore {
         self.runtime.block_on(self.instance.end(&mut self.client));
         Ok(())
     }
-}
-
-/// In milliseconds since 1970.
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

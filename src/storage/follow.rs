@@ -10,6 +10,7 @@ use http::uri::Authority;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::trail::Page;
 use super::{Batch, Loaded, Login, News, Revision, Store, StoreError};
 use crate::tls::TlsFiles;
 use link::{Center, Link};
@@ -101,6 +102,13 @@ impl Store for FollowStore {
         let thread = thread.map_err(|e| StoreError::Unavailable(e.to_string()))?;
         self.watching = Some(Watching { stop, thread });
         Ok(true)
+    }
+
+    fn audit(&mut self, _: u64) -> Result<Page, StoreError> {
+        Err(StoreError::Unfit(format!(
+            "the audit trail is kept by the central instance alone: ask {}",
+            self.center.target.authority
+        )))
     }
 
     fn store_id(&self) -> String {

@@ -15,11 +15,14 @@ mod login;
 pub mod memory;
 pub mod records;
 pub mod sled;
+pub mod trail;
 
 use std::fmt;
 use std::time::Instant;
 
 pub use self::login::Login;
+use self::trail::Page;
+use crate::model::event::Event;
 use crate::model::state::{Change, State};
 
 /// Counts the changes that were ever committed; one command is one revision.
@@ -52,6 +55,9 @@ pub struct Batch {
     pub id: BatchId,
     /// The changes in order. Later ones win.
     pub changes: Vec<Change>,
+    /// What is to be known of them later: the events of each revision after the one before, in order.
+    /// A copy has none but for its last batch.
+    pub events: Vec<Event>,
     /// Whether those who share the store are to tell when they have it in force.
     pub strict: bool,
 }
@@ -88,6 +94,10 @@ pub enum News {
 ///   a loss of power. Revisions never repeat.
 /// * What a failure means is told by [`StoreError`]; after [`StoreError::Unknown`] the caller loads
 ///   again and looks for its batch id.
+/// * The events of a batch are kept in the same write as its changes, in one chain of hashes
+///   ([`trail`]), whoever commits. The oldest go where there are too many, some with each commit;
+///   those that are kept, from the mark that the trail begins with to the one of its end, verify.
+/// * `audit` reads them in their order, some at a time, at the moment of the call.
 /// * Names that differ in a byte are different names, whatever the bytes.
 /// * `store_id` stays over restarts and differs for every store that was ever created.
 /// * After `close`, or when it is dropped, the store can be opened again.
@@ -119,6 +129,15 @@ pub trait Store: Send + fmt::Debug {
     /// Takes in that decisions rest on that revision from now on, or on a later one.
     fn in_force(&mut self, revision: Revision) {
         let _ = revision;
+    }
+
+    /// The audit trail, and some of its events: those that come after the one with that number.
+    ///
+    /// # Errors
+    /// They cannot be read, or there is no trail here.
+    fn audit(&mut self, after: u64) -> Result<Page, StoreError> {
+        let _ = after;
+        Err(StoreError::Unfit("there is no audit trail here".to_owned()))
     }
 
     /// Which store this is.

@@ -12,6 +12,7 @@ mod head;
 mod moved;
 mod rouse;
 mod seal;
+mod segments;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +31,9 @@ use self::head::{Head, Note};
 use self::rouse::Rouser;
 use self::seal::{Commit, Sum};
 use super::copy::not_whole;
+use super::trail::{Keep, Page, Trail};
 use super::{Batch, Loaded, Store, StoreError, codec, random_id};
+use crate::clock::milliseconds;
 use crate::model::load::Loader;
 
 /// Everything is read once, at the start, and single records by commits: a small cache is enough.
@@ -40,9 +43,14 @@ const CACHE_BYTES: u64 = 8 << 20;
 const FORMAT: &[u8] = b"\0format";
 const ID: &[u8] = b"\0id";
 const COMMIT: &[u8] = b"\0commit";
+const TRAIL: &[u8] = b"\0trail";
+/// All records sort behind our own keys.
+const RECORDS: &[u8] = &[1];
 
 /// Changes together with the format under which everything else was written.
-const FORMAT_VERSION: &[u8] = b"milvus-rbac 2";
+const FORMAT_VERSION: &[u8] = b"milvus-rbac 3";
+/// The same without an audit trail. It becomes the newer one with the next commit.
+const FORMAT_WITHOUT_TRAIL: &[u8] = b"milvus-rbac 2";
 
 /// A sled database in a folder.
 pub struct SledStore {
@@ -50,6 +58,9 @@ pub struct SledStore {
     id: u128,
     /// The last commit that is durable.
     last: Commit,
+    /// The trail up to there.
+    trail: Trail,
+    keep: Keep,
     /// None after a failed write, until the folder has been opened again.
     db: Option<Arc<sled::Db>>,
     rouser: Rouser,
@@ -94,20 +105,27 @@ impl SledStore {
         let data = File::open(folder.join(DATA)).map_err(unavailable)?;
         // A process that was killed may have written what the disk does not hold yet.
         data.sync_all().map_err(unavailable)?;
-        let (id, last, head) = match identify(&db)? {
-            Some((id, last)) => {
+        let (id, last, trail, head) = match identify(&db)? {
+            Some((id, last, trail)) => {
                 check_note(&note, id, last)?;
                 let head = Head::create(folder, id, last.revision).map_err(unavailable)?;
-                (id, last, head)
+                (id, last, trail, head)
             }
             None => {
                 check_new(&note)?;
-                create(folder, &db, &rouser, &data)?
+                let (id, last, head) = create(folder, &db, &rouser, &data)?;
+                (id, last, Trail::default(), head)
             }
         };
         let folder = folder.to_owned();
-        let (doubtful, filling) = (false, false);
-        Ok(Self { folder, id, last, db: Some(db), rouser, data, head, doubtful, filling })
+        let (keep, db, doubtful, filling) = (Keep::default(), Some(db), false, false);
+        Ok(Self { folder, id, last, trail, keep, db, rouser, data, head, doubtful, filling })
+    }
+
+    /// The same store, of whose trail so much is kept.
+    #[must_use]
+    pub fn keeping(self, keep: Keep) -> Self {
+        Self { keep, ..self }
     }
 
     /// How long opening and loading a store may take at most: sled has been seen to wait for ever
@@ -134,7 +152,7 @@ impl SledStore {
         if again.id != self.id {
             return Err(damaged("another store has been put into its place"));
         }
-        again.filling = self.filling;
+        (again.filling, again.keep) = (self.filling, self.keep);
         *self = again;
         info!(folder = %self.folder.display(), "the store was opened again after a failed write");
         Ok(())
@@ -193,9 +211,6 @@ impl SledStore {
         let (mut loader, mut sum) = (Loader::default(), Sum::default());
         for some in records {
             for (key, value) in some? {
-                if key.first() == Some(&0) {
-                    continue;
-                }
                 sum.add(&key, &value);
                 if sum.records > self.last.sum.records {
                     return Err(damaged("there are more records than were committed"));
@@ -221,7 +236,7 @@ type Records = Result<Vec<(sled::IVec, sled::IVec)>, StoreError>;
 /// Sends all records, until there are no more, or nobody wants them.
 fn scan(db: &sled::Db, to: &mpsc::SyncSender<Records>) {
     const AT_ONCE: usize = 256;
-    let mut entries = db.iter();
+    let mut entries = db.range(RECORDS..);
     loop {
         let some = guarded(|| entries.by_ref().take(AT_ONCE).collect::<sled::Result<Vec<_>>>())
             .and_then(|some| some.map_err(|e| read_error(&e)));
@@ -264,12 +279,20 @@ impl Store for SledStore {
             }
         }
         writes.insert(COMMIT, next.encode(self.id));
+        let trail = self.extend(&batch.events, &mut writes)?;
         self.write(writes)?;
-        self.last = next;
+        (self.last, self.trail) = (next, trail);
         if let Err(e) = self.head.note(self.id, next.revision) {
             warn!(error = %e, "the commit is stored, but not noted in the file `{}`", head::FILE);
         }
         Ok(())
+    }
+
+    fn audit(&mut self, after: u64) -> Result<Page, StoreError> {
+        let some = segments::after(self.db()?, after, segments::AT_ONCE)?;
+        let entries: Vec<_> = some.iter().map(|s| s.entries(after)).collect::<Result<_, _>>()?;
+        let (trail, revision) = (self.trail, self.last.revision);
+        Ok(Page { trail, revision, entries: entries.concat() })
     }
 
     fn store_id(&self) -> String {
@@ -310,8 +333,8 @@ fn open_sled(folder: &Path) -> Result<(Rouser, Arc<sled::Db>), StoreError> {
     }
 }
 
-/// The id and the last commit of a store of ours; none if sled holds nothing.
-fn identify(db: &sled::Db) -> Result<Option<(u128, Commit)>, StoreError> {
+/// The id, the last commit and the trail of a store of ours; none if sled holds nothing.
+fn identify(db: &sled::Db) -> Result<Option<(u128, Commit, Trail)>, StoreError> {
     let Some(format) = get(db, FORMAT)? else {
         return if guarded(|| db.is_empty())? {
             Ok(None)
@@ -319,14 +342,23 @@ fn identify(db: &sled::Db) -> Result<Option<(u128, Commit)>, StoreError> {
             Err(damaged("it holds a sled database of something else"))
         };
     };
-    if &*format != FORMAT_VERSION {
+    if ![FORMAT_VERSION, FORMAT_WITHOUT_TRAIL].contains(&&*format) {
         let format = String::from_utf8_lossy(&format).into_owned();
         return Err(damaged(format_args!("store format `{format}`")));
     }
     let id = get(db, ID)?.and_then(|id| Some(u128::from_be_bytes((*id).try_into().ok()?)));
     let id = id.ok_or_else(|| damaged("no store id"))?;
     let commit = get(db, COMMIT)?.and_then(|commit| Commit::decode(&commit, id));
-    Ok(Some((id, commit.ok_or_else(|| damaged("no sound record of the last commit"))?)))
+    let commit = commit.ok_or_else(|| damaged("no sound record of the last commit"))?;
+    let trail = match get(db, TRAIL)? {
+        Some(trail) => {
+            let trail = seal::sealed(&trail, id).map(Trail::decode).and_then(Result::ok);
+            trail.ok_or_else(|| damaged("no sound record of the audit trail's ends"))?
+        }
+        None if &*format == FORMAT_WITHOUT_TRAIL => Trail::default(),
+        None => return Err(damaged("no record of the audit trail's ends")),
+    };
+    Ok(Some((id, commit, trail)))
 }
 
 /// Makes an empty sled database a store. The folder and `head` come first: a store that has taken
@@ -345,6 +377,7 @@ fn create(
     batch.insert(FORMAT, FORMAT_VERSION);
     batch.insert(ID, &id.to_be_bytes());
     batch.insert(COMMIT, last.encode(id));
+    batch.insert(TRAIL, seal::seal(Trail::default().encode(), id));
     let written = guarded(|| db.apply_batch(batch).and_then(|()| rouser.flush(db)))?;
     written.map_err(|e| read_error(&e))?;
     data.sync_all().map_err(unavailable)?;

@@ -82,7 +82,7 @@ fn the_domain_knows_no_wire_no_store_no_runtime_and_no_clock() {
 #[test]
 fn stores_know_the_domain_alone() {
     // Some of them are clients themselves; what their records mean is none of the wire's business.
-    let local = ["codec", "memory.rs", "mod.rs", "records.rs", "sled", "etcd/layout"];
+    let local = ["codec", "memory.rs", "mod.rs", "records.rs", "sled", "etcd/layout", "trail"];
     let local = local.map(|f| format!("storage/{f}"));
     forbid(&local.each_ref().map(String::as_str), &["tonic", "tokio"]);
     forbid(&["storage/etcd"], &["crate::rpc"]);
@@ -92,7 +92,7 @@ fn stores_know_the_domain_alone() {
     forbid(&["engine"], &["crate::rpc", "crate::gate", "crate::app", "tonic", "sled", "prost"]);
     forbid_but(&["storage/sled", "storage/conformance.rs"], &["sled::Config", "sled::Db"]);
     let stores = ["SledStore", "MemoryStore", "EtcdStore", "FollowStore"];
-    forbid_but(&["app.rs", "app/copy.rs", "storage/"], &stores);
+    forbid_but(&["app.rs", "app/copy.rs", "app/reset.rs", "storage/"], &stores);
 }
 
 #[test]

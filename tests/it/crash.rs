@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use milvus_rbac::rpc::proto::service::*;
+use milvus_rbac::storage::sled::SledStore;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
+use crate::audit;
 use crate::support::{Client, Server, command, encoded, revision, rounds, sled_url};
 
 /// Room for any number of roles, and for no user beside `root`.
@@ -149,6 +151,10 @@ async fn nothing_acknowledged_is_lost() {
         for writer in writers {
             writer.await.unwrap();
         }
+
+        // The trail is whole, and leads to what there is.
+        let events = audit::trail::check(&mut SledStore::open(folder.path()).unwrap()).unwrap();
+        assert!(events.len() > round);
 
         let server = Server::run(command(&store).args(FLAGS));
         let (present, reached) = present(&mut server.root().await).await;

@@ -20,6 +20,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
+use crate::audit;
 use crate::support::{LIMIT, rounds};
 
 /// Where the child finds the store.
@@ -46,7 +47,8 @@ fn sound(line: &str, place: &Path) -> String {
 
 /// What an opened store holds, in one line.
 fn describe(folder: &Path) -> Result<String, StoreError> {
-    let store = SledStore::open(folder)?;
+    let mut store = SledStore::open(folder)?;
+    audit::trail::check(&mut store).map_err(StoreError::Damaged)?;
     let (engine, writer) = Engine::start(Box::new(store), Rules::default(), Sharing::default())?;
     let snapshot = engine.snapshot();
     let line = brief(&snapshot);
@@ -120,7 +122,14 @@ fn grow(store: &mut SledStore, batches: Range<u64>) {
         if i > 100 {
             changes.push(Change::Revoke { role: role((i - 98) % 7), grant: grant(i - 98) });
         }
-        let batch = Batch { expected: i, revision: i + 1, id: i.into(), changes, strict: false };
+        let batch = Batch {
+            expected: i,
+            revision: i + 1,
+            id: i.into(),
+            changes,
+            events: vec![],
+            strict: false,
+        };
         store.commit(&batch).unwrap();
     }
 }

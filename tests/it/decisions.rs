@@ -27,6 +27,7 @@ use milvus_rbac::model::command::{Command, Rules};
 use milvus_rbac::model::state::State;
 use serde::Deserialize;
 
+use crate::answers;
 use crate::oracle::{ADD, Call, GrantOp, On, Op, Oracle, Outcome, Target};
 use crate::product;
 
@@ -228,6 +229,7 @@ fn check(document: &Document) -> Result<Vec<String>, String> {
                     "{call:?}: expected {expected}, product {product}, oracle {oracle}"
                 ));
             }
+            wrong.extend(answers::faults(&world.state, &policy, &[call], 1));
         }
     }
     Ok(wrong)

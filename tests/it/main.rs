@@ -3,6 +3,7 @@
 //! * `support`: a real server as a child process, and a client for it
 //! * `certificates`: what TLS needs
 //! * `architecture`: the directions between the rooms
+//! * `audit`: the audit trail, and the password of root that was lost
 //! * `etcd`: the store in a real etcd: answers that get lost, several instances, links between
 //!   them that are cut, foreign writes, TLS and passwords
 //! * `engine`: the single writer over a store that fails as told
@@ -26,6 +27,7 @@
 //! * `policy`: access as code: documents, plans, and what becomes of a server
 //! * `property`: random requests and restarts, the product beside the oracle
 //! * `oracle`: a naive model of the whole specification, sharing nothing with the product
+//! * `answers`: what is said of decisions, against the decisions
 //! * `product`: the oracle's requests put to the product, and its answers in the oracle's terms
 
 #![expect(
@@ -35,7 +37,9 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod answers;
 mod architecture;
+mod audit;
 mod certificates;
 mod cli;
 mod crash;

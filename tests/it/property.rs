@@ -20,6 +20,7 @@ use proptest::test_runner::TestCaseResult;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::answers;
 use crate::oracle::{Call, On, Op, Oracle, Outcome, catalogue};
 use crate::product;
 use requests::{COLLECTIONS, DATABASES, ROLES, Step, USERS, first_requests, hash, step};
@@ -232,8 +233,30 @@ fn updates_the_policy_as_compiled(steps: &[Step]) -> TestCaseResult {
     Ok(())
 }
 
+/// What is said of the decisions on the last state.
+fn tells_what_is_decided(steps: &[Step]) -> TestCaseResult {
+    let product = Product::start(Box::new(MemoryStore::new().unwrap()));
+    product.perform(&first_requests());
+    for step in steps {
+        if let Step::Perform(ops) = step {
+            product.perform(ops);
+        }
+    }
+    let snapshot = product.engine.snapshot();
+    let asked = ["Search", "DescribeAlias", "ShowCollections", "FlushAll", "SelectUser", "Expr"];
+    let calls: Vec<_> = calls(&asked).collect();
+    let faults = answers::faults(&snapshot.state, &snapshot.policy, &calls, 13);
+    prop_assert!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(cases(64))]
+
+    #[test]
+    fn what_is_said_is_what_is_decided(steps in prop::collection::vec(step(), 1..100)) {
+        tells_what_is_decided(&steps)?;
+    }
 
     #[test]
     fn the_product_runs_like_the_oracle(steps in prop::collection::vec(step(), 1..100)) {

@@ -12,7 +12,10 @@ use tokio::sync::mpsc::WeakSender;
 use tracing::{info, warn};
 
 use super::{Message, Writer};
+use crate::clock::milliseconds;
 use crate::engine::{Health, Snapshot};
+use crate::model::event::events;
+use crate::model::origin::Origin;
 use crate::model::state::Change;
 use crate::storage::{Batch, BatchId, News, Revision, Store, StoreError, random_id};
 
@@ -230,7 +233,8 @@ impl Writer {
     fn find(&mut self, batch: &Batch, failure: &StoreError) -> Result<(), StoreError> {
         let revision = batch.expected + 1;
         let (expected, id, changes) = (batch.expected, random_id()?, Vec::new());
-        let fence = Batch { expected, revision, id, changes, strict: false };
+        let events = events(revision, milliseconds(), &Origin::own("fence"), "Fence", Vec::new());
+        let fence = Batch { expected, revision, id, changes, events, strict: false };
         let until = Instant::now() + FINDING;
         while let Err(e) = self.store.commit(&fence)
             && e != StoreError::Conflict

@@ -72,6 +72,12 @@ pub(super) fn update(
     }])
 }
 
+pub(super) fn reset_root(state: &State, password_hash: &Name) -> Vec<Change> {
+    let description = state.users.get(ROOT).map(|root| root.description.clone());
+    let description = description.unwrap_or_default();
+    vec![Change::PutUser { name: ROOT.into(), password_hash: password_hash.clone(), description }]
+}
+
 pub(super) fn delete(state: &State, name: &str) -> Result<Vec<Change>, Error> {
     if name.is_empty() {
         return Err(Error::invalid("username is empty"));

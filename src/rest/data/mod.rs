@@ -51,7 +51,8 @@ impl Rest {
         told: &Told,
     ) -> Result<Response, Refusal> {
         let login = Login::from_http(&parts.headers);
-        let identity = self.gate.identify_for(route.method, &parts.headers, login).await?;
+        let identity =
+            self.gate.identify_for(route.method, &parts.headers, login).await?.with(parts);
         let limit = match route.kind {
             Kind::Drop | Kind::Rename => MAX_SEALING_MESSAGE,
             _ => MAX_MESSAGE,
@@ -164,7 +165,7 @@ impl Asked<'_> {
             .encode_to_vec(),
             _ => return Ok(None),
         };
-        Ok(self.gate.fate(route.method, self.database(), &message).await?)
+        Ok(self.gate.fate(route.method, self.identity, self.database(), &message).await?)
     }
 
     /// The parts of a description that the caller may not see. Milvus tells the rest all the same.

@@ -1,5 +1,7 @@
 //! `milvus_rbac.v1.AccessService`: what is offered beside Milvus' own interface.
 
+mod answers;
+mod audit;
 mod transact;
 mod watch;
 
@@ -24,12 +26,17 @@ pub struct Access {
     gate: Arc<Gate>,
     stopping: latest::Receiver<bool>,
     places: Arc<Semaphore>,
+    answers: answers::Limits,
+    listings: Arc<Semaphore>,
 }
 
 impl Access {
     /// Streams go on as long as `gate` admits them, until the process is `stopping`.
     pub fn new(service: Service, gate: Arc<Gate>, stopping: latest::Receiver<bool>) -> Self {
-        Self { service, gate, stopping, places: Arc::new(Semaphore::new(watch::FOLLOWERS)) }
+        let places = Arc::new(Semaphore::new(watch::FOLLOWERS));
+        let listings = Arc::new(Semaphore::new(audit::LISTINGS));
+        let answers = answers::Limits::default();
+        Self { service, gate, stopping, places, answers, listings }
     }
 
     fn engine(&self) -> &Engine {
@@ -49,6 +56,36 @@ impl AccessService for Access {
     async fn move_grants(&self, request: Request<MoveGrantsRequest>) -> Answer<common::Status> {
         let (caller, request) = open(request)?;
         grants::follow_collection(&self.service, &caller, request).await
+    }
+
+    async fn check(&self, request: Request<CheckRequest>) -> Answer<CheckResponse> {
+        let (caller, request) = open(request)?;
+        answers::check(self, caller, request).await
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Answer<ExplainResponse> {
+        let (caller, request) = open(request)?;
+        answers::explain(self, caller, request).await
+    }
+
+    async fn who_can(&self, request: Request<WhoCanRequest>) -> Answer<BoxStream<WhoCanResponse>> {
+        let (caller, request) = open(request)?;
+        answers::who(self, caller, request).await
+    }
+
+    async fn what_can(
+        &self,
+        request: Request<WhatCanRequest>,
+    ) -> Answer<BoxStream<WhatCanResponse>> {
+        let (caller, request) = open(request)?;
+        answers::what(self, caller, request).await
+    }
+
+    async fn list_audit_events(
+        &self,
+        request: Request<ListAuditEventsRequest>,
+    ) -> Result<Response<BoxStream<ListAuditEventsResponse>>, Status> {
+        audit::list(self, request).await
     }
 
     async fn transact(&self, request: Request<TransactRequest>) -> Answer<TransactResponse> {

@@ -174,7 +174,10 @@ impl Connection {
     }
 
     /// What there is under each of them, at one moment.
-    pub(super) async fn ranges(&self, requests: [RangeRequest; 2]) -> Result<TxnResponse, Failure> {
+    pub(super) async fn ranges<const N: usize>(
+        &self,
+        requests: [RangeRequest; N],
+    ) -> Result<TxnResponse, Failure> {
         let success = requests.map(look).into();
         self.txn(TxnRequest { success, ..TxnRequest::default() }).await
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
 use super::client::{Client, Failure};
-use super::layout::{COPYING, HEAD, Mirror, ROOTS, Write};
+use super::layout::{COPYING, HEAD, Mirror, ROOTS, SEGMENTS, TRAIL, Write};
 use super::proto::compare::{CompareResult, CompareTarget, TargetUnion};
 use super::proto::event::EventType;
 use super::proto::request_op::Request as Op;
@@ -13,6 +13,7 @@ use super::proto::{
     Compare, DeleteRangeRequest, Event, KeyValue, PutRequest, RangeRequest, RequestOp,
 };
 use crate::model::state::{Change, State};
+use crate::storage::trail::Trail;
 use crate::storage::{BatchId, Loaded, News, Revision, StoreError};
 
 /// The records that are asked for at once.
@@ -32,7 +33,17 @@ impl Place {
     }
 
     pub(super) fn head(&self) -> RangeRequest {
-        RangeRequest { key: self.key(HEAD), ..RangeRequest::default() }
+        self.one(HEAD)
+    }
+
+    /// One record.
+    pub(super) fn one(&self, key: &str) -> RangeRequest {
+        RangeRequest { key: self.key(key), ..RangeRequest::default() }
+    }
+
+    /// The key of the segment of a store's audit trail that ends with that event. They sort as numbers.
+    pub(super) fn segment(&self, store_id: u128, last: u64) -> Vec<u8> {
+        self.key(&format!("{SEGMENTS}{store_id:032x}/{last:020}"))
     }
 
     /// From the first record that matters to behind the last, with some of Milvus' between: only
@@ -122,6 +133,8 @@ pub(super) struct Copy {
     state: State,
     /// The last commit, as it stands there; none where nobody of us has written yet.
     pub(super) head: Option<Vec<u8>>,
+    /// The audit trail up to the last commit; an empty one where nobody has kept any yet.
+    pub(super) trail: Result<Trail, StoreError>,
     /// Whether somebody copies into it, or has broken that off.
     pub(super) is_marked: bool,
     /// The revision of the etcd up to which everything is in here.
@@ -150,6 +163,7 @@ impl Copy {
             mirror: Mirror::default(),
             state: State::default(),
             head: None,
+            trail: Ok(Trail::default()),
             is_marked: false,
             at: 0,
             told: 0,
@@ -265,14 +279,17 @@ impl Copy {
                 self.mirror.put(HEAD, &kv.value);
             }
             Some(COPYING) => self.is_marked = true,
+            Some(TRAIL) => self.trail = Trail::decode(&kv.value),
             Some(key) => self.mirror.put(key, &kv.value),
             None => warn!(key = ?String::from_utf8_lossy(&kv.key), "a key is passed over"),
         }
     }
 
     fn delete(&mut self, kv: &KeyValue) {
-        if let Some(key) = self.place.relative(&kv.key) {
-            self.mirror.delete(key);
+        match self.place.relative(&kv.key) {
+            Some(TRAIL) => self.trail = Ok(Trail::default()),
+            Some(key) => self.mirror.delete(key),
+            None => {}
         }
     }
 

@@ -17,7 +17,7 @@ mod random;
 mod values;
 mod writes;
 
-pub(super) use self::keys::{COPYING, HEAD, INSTANCES, RECORDS, ROOTS};
+pub(super) use self::keys::{COPYING, HEAD, INSTANCES, RECORDS, ROOTS, SEGMENTS, TRAIL};
 pub(super) use self::mirror::Mirror;
 pub(super) use self::values::{Head, encode_instance};
 pub(super) use self::writes::Write;

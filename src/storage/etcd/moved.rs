@@ -3,7 +3,7 @@
 use tracing::info;
 
 use super::client::Failure;
-use super::layout::{COPYING, HEAD, Head, RECORDS, Write};
+use super::layout::{COPYING, HEAD, Head, RECORDS, TRAIL, Write};
 use super::proto::TxnRequest;
 use super::{EtcdStore, Target};
 use crate::model::state::State;
@@ -36,7 +36,9 @@ impl EtcdStore {
         // Whoever uses the place until now, or copies into it as well, finds another store there.
         let head = Head { store_id: random_id()?, revision: 0, batch: None, strict: 0 };
         let put = |key: &str, value| Write::Put { key: key.to_owned(), value };
-        let mut writes = vec![put(HEAD, head.encode()), put(COPYING, Vec::new())];
+        // That store has an audit trail of its own.
+        let untold = Write::Delete { key: TRAIL.to_owned() };
+        let mut writes = vec![put(HEAD, head.encode()), put(COPYING, Vec::new()), untold];
         let mut compare = vec![store.place.head_is(copy.head.clone())];
         if copy.is_marked {
             // A copy that comes to its end meanwhile changes nothing else.

@@ -68,6 +68,12 @@ pub(super) fn seal(mut bytes: Vec<u8>, id: u128) -> Vec<u8> {
     bytes
 }
 
+/// The bytes that were sealed for the store, if they are those.
+pub(super) fn sealed(bytes: &[u8], id: u128) -> Option<&[u8]> {
+    let (inner, _) = bytes.split_last_chunk::<16>()?;
+    (seal(inner.to_vec(), id) == bytes).then_some(inner)
+}
+
 fn hash(parts: &[&[u8]]) -> u128 {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -96,6 +102,18 @@ mod tests {
         sum.remove(b"a", b"1");
         sum.add(b"a1", b"");
         assert_ne!(sum, other);
+    }
+
+    #[test]
+    fn what_is_sealed_is_read_back_for_its_own_store_and_only_whole() {
+        let bytes = seal(b"trail".to_vec(), 9);
+        assert_eq!(sealed(&bytes, 9), Some(&b"trail"[..]));
+        assert_eq!(sealed(&bytes, 10), None);
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            assert_eq!((sealed(&flipped, 9), sealed(&bytes[..at], 9)), (None, None));
+        }
     }
 
     #[test]

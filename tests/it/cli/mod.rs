@@ -1,5 +1,6 @@
 //! The client commands: the real binary against a real server.
 
+mod answers;
 mod backup;
 mod manual;
 mod run_command;

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
+use milvus_rbac::model::origin::Origin;
 use milvus_rbac::storage::copy::Target as _;
 use milvus_rbac::storage::sled::SledStore;
 use milvus_rbac::storage::{Loaded, copy as store_copy};
@@ -302,7 +303,8 @@ fn a_source_that_cannot_be_closed_does_not_spoil_the_copy() {
         Ok(store) => Ok(Box::new(store) as Box<dyn store_copy::Target>),
         Err(e) => Err(e.to_string()),
     };
-    let copied = store_copy::copy(Box::new(Stuck(source)), target, |_, _| {}).unwrap();
+    let copied =
+        store_copy::copy(Box::new(Stuck(source)), target, Origin::own("copy"), |_, _| {}).unwrap();
     assert_eq!(copied.records, 1);
     assert!(SledStore::open(&to).unwrap().load().unwrap().state.roles.contains_key("a"));
 }

@@ -8,12 +8,14 @@ mod new_enemy;
 mod partition;
 mod policy;
 mod proxy;
-mod server;
+pub(crate) mod server;
 mod strict;
 mod watch;
 
 use std::time::{Duration, Instant};
 
+use milvus_rbac::model::event::events;
+use milvus_rbac::model::origin::Origin;
 use milvus_rbac::model::state::{Change, Database, Name};
 use milvus_rbac::rpc::proto::service::{RbacMeta, RestoreRbacMetaRequest, SelectRoleRequest};
 use milvus_rbac::storage::etcd::{EtcdStore, Target};
@@ -45,7 +47,7 @@ fn open(etcd: &Etcd, root: &str) -> EtcdStore {
 }
 
 fn batch(expected: Revision, id: u128, changes: Vec<Change>) -> Batch {
-    Batch { expected, revision: expected + 1, id, changes, strict: false }
+    Batch { expected, revision: expected + 1, id, changes, events: vec![], strict: false }
 }
 
 fn role(name: &str) -> Change {
@@ -138,14 +140,18 @@ fn the_slower_of_two_instances_meets_a_conflict() {
 #[test]
 fn a_batch_is_refused_from_the_first_operation_too_many() {
     let etcd = Etcd::shared();
-    // One operation is that of the revision.
+    // One operation is that of the revision; two are those of the audit trail.
+    let told = |id, count| {
+        let events = events(1, 1, &Origin::default(), "Test", Vec::new());
+        Batch { events, ..batch(0, id, databases(count)) }
+    };
     let mut store = open(&etcd, "limit");
-    let refused = store.commit(&batch(0, 1, databases(128)));
+    let refused = store.commit(&told(1, 126));
     let text = too_large(refused);
     assert!(text.contains("takes 129 operations, and etcd takes 128"), "{text}");
     assert!(text.contains("?max-txn-ops=N"), "{text}");
-    store.commit(&batch(0, 2, databases(127))).unwrap();
-    assert_eq!(store.load().unwrap().state.databases.len(), 127);
+    store.commit(&told(2, 125)).unwrap();
+    assert_eq!(store.load().unwrap().state.databases.len(), 125);
 
     let generous = Target { max_txn_ops: 1000, ..target(etcd.address(), "generous") };
     let mut store = EtcdStore::open(generous, STALENESS).unwrap();

@@ -5,6 +5,7 @@
 //! one that does not, [`World::gets`] for a reading call; [`World::denies`] for what the caller
 //! may not do.
 
+pub(crate) mod answers;
 pub(crate) mod calls;
 mod databases;
 mod denied;

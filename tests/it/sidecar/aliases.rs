@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use milvus_rbac::rpc::proto::access::holder::Holder as Who;
+use milvus_rbac::rpc::proto::access::question::{Asked, Subject};
+use milvus_rbac::rpc::proto::access::{CheckRequest, ExplainRequest, Question, WhoCanRequest};
 use milvus_rbac::rpc::proto::common::Status;
 use milvus_rbac::rpc::proto::service::*;
 use tokio::sync::Notify;
@@ -12,6 +15,7 @@ use tonic::Code;
 use super::fields::{named, text};
 use super::upstream::{Reply, Upstream};
 use super::{Sidecar, path, until};
+use crate::rpc::answers::access;
 use crate::rpc::raw::{Raw, frame};
 use crate::rpc::requests::{grants_of, grants_on, line};
 
@@ -80,6 +84,38 @@ async fn a_grant_covers_the_aliases_of_its_collection() {
     // A grant on the alias itself is one on the collection.
     w.grant("u1", ("Query", "default", "a2")).await;
     w.allows(&user, "Query", &named("", "c2")).await;
+}
+
+/// Questions are about what the names in them stand for, as calls are.
+#[tokio::test]
+async fn questions_are_about_the_collection_of_an_alias() {
+    let w = Sidecar::new().await;
+    knows(&w.upstream, &[("default", "a1", "c1"), ("default", "a2", "c2")]);
+    w.user("u1", &[("Search", "default", "c1")]).await;
+    let root = access(&w.server, "root", "Milvus").await;
+    let question = |name: &str, privilege: &str, collection: &str| Question {
+        subject: Some(Subject::User(name.to_owned())),
+        asked: Some(Asked::Privilege(privilege.to_owned())),
+        collection_name: collection.to_owned(),
+        ..Question::default()
+    };
+    let search = |collection| question("u1", "Search", collection);
+    let questions = ["c1", "a1", "c2", "a2"].map(search).to_vec();
+    let told = root.clone().check(CheckRequest { questions }).await.unwrap().into_inner();
+    let allowed: Vec<_> = told.verdicts.iter().map(|verdict| verdict.allowed).collect();
+    assert_eq!(allowed, [true, true, false, false]);
+    let request = ExplainRequest { question: Some(search("a2")) };
+    let told = root.clone().explain(request).await.unwrap().into_inner();
+    assert_eq!(told.requirements[0].object_name, "c2");
+    let request = WhoCanRequest { question: Some(Question { subject: None, ..search("a1") }) };
+    let mut told = root.clone().who_can(request).await.unwrap().into_inner();
+    let holders = told.message().await.unwrap().unwrap().holders;
+    assert!(holders.iter().any(|holder| holder.holder == Some(Who::Role("u1".to_owned()))));
+    // What one may nowhere, and what one may everywhere, need not be looked up.
+    let before = w.upstream.lookups("DescribeAlias");
+    let questions = vec![question("u1", "Insert", "a3"), question("root", "Search", "a3")];
+    root.clone().check(CheckRequest { questions }).await.unwrap();
+    assert_eq!(w.upstream.lookups("DescribeAlias"), before);
 }
 
 #[tokio::test]

@@ -21,6 +21,13 @@ pub(in crate::storage::etcd) const INSTANCES: &str = "milvus-rbac/instances/";
 /// There as long as a copy that goes into it is not whole.
 pub(in crate::storage::etcd) const COPYING: &str = "milvus-rbac/copying";
 
+/// Where the audit trail begins and ends.
+pub(in crate::storage::etcd) const TRAIL: &str = "milvus-rbac/trail";
+
+/// Under this are the segments of the audit trail, those of each store apart. It is not in the range
+/// that is watched, and read at a start: nobody needs them to decide.
+pub(in crate::storage::etcd) const SEGMENTS: &str = "milvus-rbac-audit/";
+
 /// Under these are all records but the last commit.
 pub(in crate::storage::etcd) const RECORDS: [&str; 3] =
     [DATABASES, "root-coord/credential/", "root-coord/privilege-group/"];

@@ -57,7 +57,7 @@ impl Head {
         object(fields)
     }
 
-    pub(super) fn decode(value: &[u8]) -> Result<Self, StoreError> {
+    pub(in crate::storage::etcd) fn decode(value: &[u8]) -> Result<Self, StoreError> {
         let fields = ours(value, "the record of the last commit")?;
         let number = |name: &str| {
             let id = fields.get(name).and_then(Value::as_str);
