@@ -81,10 +81,10 @@ pub(super) async fn apply(server: &Server, plan: &Plan, comment: &str) -> Result
     let steps = plan.steps.iter().map(|c| Ok(Step { step: Some(wire::call(c)?) }));
     let steps: Vec<Step> = steps.collect::<Result<_, Failure>>()?;
     let mut progress = Progress::of("steps applied");
-    let (mut size, mut done) = (MAX_STEPS, 0);
+    let (mut size, mut done, mut told) = (MAX_STEPS, 0, false);
     while let Some(rest) = steps.get(done..).filter(|rest| !rest.is_empty()) {
         let part = rest.get(..size).unwrap_or(rest);
-        if part.len() < steps.len() && done == 0 {
+        if part.len() < steps.len() && !std::mem::replace(&mut told, true) {
             eprintln!(
                 "{} steps are more than the server takes at once: they are applied in parts, each \
                  all or nothing; after a failure apply goes on from there",

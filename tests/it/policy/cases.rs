@@ -60,6 +60,20 @@ fn a_document_changes_what_its_plan_shows_and_then_nothing() {
 }
 
 #[test]
+fn no_document_takes_for_ever() {
+    let bomb: String = (0..30)
+        .map(|n| format!("{}: &a{} [*a{}, *a{}]\n", n + 1, n + 1, n, n))
+        .fold("0: &a0 [x, x]\n".to_owned(), |text, line| text + &line);
+    let deep = "[".repeat(100_000);
+    let wide = format!("users: {{{}}}", "a: {},".repeat(1_000_000));
+    for hostile in [bomb, deep, wide, "a".repeat((64 << 20) + 1)] {
+        let began = std::time::Instant::now();
+        assert!(asked_for(&hostile, &new_state(), true).is_err());
+        assert!(began.elapsed() < crate::support::LIMIT);
+    }
+}
+
+#[test]
 fn all_that_is_wrong_is_told_with_its_place() {
     let mut wrong = Vec::new();
     for Case { case, document, problems, prune, .. } in cases("problems.yaml") {

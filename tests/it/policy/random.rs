@@ -10,8 +10,12 @@ use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
+use super::cli::Cli;
 use super::{after, new_state, steps_of};
+use crate::support::{Server, rounds};
 
 const HASHES: [&str; 2] = [
     "$2a$10$VSPur1WzZN0uFHHQE9xLR..I/xnDLohsJBndEszWNCspP6VxZrI8u",
@@ -139,8 +143,37 @@ fn state((groups, roles, users, of_root): Parts) -> State {
     State { databases: start.databases, ..loader.state() }
 }
 
+fn cases() -> ProptestConfig {
+    ProptestConfig::with_cases(u32::try_from(rounds("POLICY_CASES", 200)).unwrap())
+}
+
+/// The same by way of servers.
+#[tokio::test]
+async fn what_is_exported_leads_back_at_a_server() {
+    let mut runner = TestRunner::deterministic();
+    let server = Server::start(&["--max-users", "0", "--max-roles", "0"]);
+    for _ in 0..5 {
+        let state = state(parts().new_tree(&mut runner).unwrap().current());
+        // One who is not named is left alone.
+        let text = match export(&state, &Rules::default(), true) {
+            text if text.contains("\n  root:") => text,
+            text if text.ends_with("users: {}\n") => {
+                text.replace("users: {}", "users:\n  root: {}")
+            }
+            text => text.replace("\nusers:\n", "\nusers:\n  root: {}\n"),
+        };
+        let cli = Cli::of(&server).file("d.yaml", &text);
+        let applied = cli.run(&["apply", "-f", "d.yaml", "--yes", "--prune"]);
+        assert!(applied.status.success(), "{text}\n{applied:?}");
+        let exported = super::cli::text(&cli.run(&["export", "--with-password-hashes"]));
+        assert_eq!(exported, export(&state, &Rules::default(), true));
+        let again = cli.run(&["plan", "-f", "d.yaml", "--prune"]);
+        assert_eq!(again.status.code(), Some(0), "{again:?}");
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(u32::try_from(crate::support::rounds("POLICY_CASES", 200)).unwrap_or(200)))]
+    #![proptest_config(cases())]
 
     #[test]
     fn what_is_exported_leads_back_from_wherever_one_starts(from in parts(), to in parts()) {
