@@ -42,7 +42,7 @@ pub enum Command {
     RunCommand(run_command::RunCommand),
     /// Tell who may do what as a document, which `plan` and `apply` read.
     Export(export::Export),
-    /// Tell what a document would change. Exit codes: 0 nothing, 2 something, 1 failed.
+    /// Tell what a document would change. Exit codes: 0 nothing, 2 something, 1 failed or bad usage.
     Plan(plan::Plan),
     /// Print the JSON schema of documents, for editors.
     PolicySchema(policy_schema::PolicySchema),

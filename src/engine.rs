@@ -83,7 +83,7 @@ impl Order {
     fn check_revision(&self, now: Revision) -> Result<(), Error> {
         match self.only_at {
             Some(revision) if revision != now => Err(Error::verbatim(
-                ErrorKind::Unavailable,
+                ErrorKind::Outdated,
                 format!(
                     "revision {revision} was asked for, and this is {now}: nothing was changed"
                 ),

@@ -15,7 +15,16 @@ const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let outcome = match Task::try_from(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // A plan that changes something ends with what bad usage ends with elsewhere.
+        Err(e) if e.use_stderr() && std::env::args_os().nth(1).is_some_and(|arg| arg == "plan") => {
+            let _ = e.print();
+            return ExitCode::from(FAILED);
+        }
+        Err(e) => e.exit(),
+    };
+    let outcome = match Task::try_from(cli) {
         Ok(Task::Serve(config)) => return serve(*config),
         Ok(Task::Copy(ends)) => copy(*ends),
         Ok(Task::Reset(reset)) => reset_root(*reset),

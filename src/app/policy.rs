@@ -6,6 +6,7 @@
 //! to do. Where a store takes less at once than a document asks for, it is made in parts.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -48,11 +49,46 @@ enum Cause {
 }
 
 /// What the files hold.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 struct Files {
-    text: String,
+    text: Arc<str>,
+    /// Where the text has passwords, from its folder on.
+    passwords: Arc<[String]>,
     /// Of the text and the passwords.
     digest: [u8; 32],
+}
+
+impl Files {
+    /// Looks at them. A text that is `known` is not parsed again.
+    fn read(file: &Path, known: &Self) -> Result<Self, String> {
+        let tell = |e: std::io::Error| format!("--policy {}: {e}", file.display());
+        let text = std::fs::read_to_string(file).map_err(tell)?;
+        let mut files = if text == *known.text {
+            known.clone()
+        } else {
+            let users = Document::read(&text).0.users.into_iter();
+            let passwords = users.filter_map(|user| match user.password?.value {
+                Password::File(file) => Some(file),
+                _ => None,
+            });
+            let passwords = passwords.collect();
+            Self { text: text.into(), passwords, ..Self::default() }
+        };
+        let mut digest = Sha256::new_with_prefix(&*files.text);
+        for password in files.passwords.iter() {
+            // One that is not there is told of when it is needed.
+            let password = passwords::read_file(&folder(file).join(password)).unwrap_or_default();
+            digest.update(password.len().to_le_bytes());
+            digest.update(password);
+        }
+        files.digest = digest.finalize().into();
+        Ok(files)
+    }
+}
+
+/// From where its passwords are looked for.
+fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
 }
 
 impl Keeper {
@@ -70,7 +106,7 @@ impl Keeper {
     /// # Errors
     /// All that is wrong with it.
     pub(super) async fn start(self) -> Result<impl Future<Output = ()>, String> {
-        let files = self.read().await?;
+        let files = self.read(&Files::default()).await?;
         let revision = self.apply(&files, Cause::Start).await?;
         telemetry::policy(true);
         Ok(self.keep(files, revision))
@@ -79,16 +115,25 @@ impl Keeper {
     async fn keep(self, mut known: Files, revision: Revision) {
         // Where it holds, as far as known.
         let mut holds = Some(revision);
+        let mut seen: Option<Files> = None;
         let mut looked = Instant::now();
         loop {
             tokio::time::sleep(LOOK.min(self.policy.interval)).await;
             let due = looked.elapsed() >= self.policy.interval;
-            let outcome = match self.read().await {
+            let read = self.read(seen.as_ref().unwrap_or(&known)).await;
+            seen = seen.filter(|_| read.as_ref() != Ok(&known));
+            let outcome = match read {
                 // Whoever writes it may be in the middle of it.
                 Err(_) if !due => continue,
                 Err(e) => Err(e),
+                // INVARIANT: what somebody is in the middle of writing is not applied: it counts as soon
+                // as two looks in a row see the same. Defended by `tests/it/policy/kept.rs`.
+                Ok(files) if files != known && seen.as_ref() != Some(&files) => {
+                    seen = Some(files);
+                    continue;
+                }
                 Ok(files) if files != known => {
-                    known = files;
+                    (known, seen) = (files, None);
                     self.apply(&known, Cause::Changed).await
                 }
                 Ok(_) if !due => continue,
@@ -96,6 +141,8 @@ impl Keeper {
                     looked = Instant::now();
                     continue;
                 }
+                // What failed is not yet undone by others.
+                Ok(_) if holds.is_none() => self.apply(&known, Cause::Changed).await,
                 Ok(_) => self.apply(&known, Cause::Others).await,
             };
             looked = Instant::now();
@@ -109,27 +156,10 @@ impl Keeper {
         }
     }
 
-    fn folder(&self) -> &Path {
-        self.policy.file.parent().unwrap_or(Path::new(""))
-    }
-
-    async fn read(&self) -> Result<Files, String> {
-        let (file, folder) = (self.policy.file.clone(), self.folder().to_owned());
-        let read = move || {
-            let tell = |e: std::io::Error| format!("--policy {}: {e}", file.display());
-            let text = std::fs::read_to_string(&file).map_err(tell)?;
-            let mut digest = Sha256::new_with_prefix(&text);
-            for user in Document::read(&text).0.users {
-                if let Some(Password::File(file)) = user.password.map(|password| password.value) {
-                    // One that is not there is told of when it is needed.
-                    let password = passwords::read_file(&folder.join(file)).unwrap_or_default();
-                    digest.update(password.len().to_le_bytes());
-                    digest.update(password);
-                }
-            }
-            Ok(Files { text, digest: digest.finalize().into() })
-        };
-        tokio::task::spawn_blocking(read).await.map_err(|e| e.to_string())?
+    async fn read(&self, known: &Files) -> Result<Files, String> {
+        let (file, known) = (self.policy.file.clone(), known.clone());
+        let read = tokio::task::spawn_blocking(move || Files::read(&file, &known));
+        read.await.map_err(|e| e.to_string())?
     }
 
     async fn apply(&self, files: &Files, cause: Cause) -> Result<Revision, String> {
@@ -138,8 +168,13 @@ impl Keeper {
             let snapshot = self.engine.current().map_err(|e| e.to_string())?;
             let mut problems = problems.clone();
             let state = &snapshot.state;
-            let given =
-                passwords::given(&document, self.folder(), state, &self.passwords, |_, _| {});
+            let given = passwords::given(
+                &document,
+                folder(&self.policy.file),
+                state,
+                &self.passwords,
+                |_, _| {},
+            );
             let given = given.await.unwrap_or_else(|more| {
                 problems.extend(more);
                 passwords::Given::default()
@@ -181,7 +216,7 @@ impl Keeper {
                     }
                     return Ok(revision);
                 }
-                Err(_) if self.engine.snapshot().revision != snapshot.revision => {}
+                Err(e) if e.kind() == ErrorKind::Outdated => {}
                 Err(e) => return Err(format!("the policy cannot be applied: {e}")),
             }
         }
@@ -192,17 +227,22 @@ impl Keeper {
     async fn execute(&self, steps: &[Command], at: Revision) -> Result<Revision, Error> {
         let (mut rest, mut revision, mut size) = (steps, at, steps.len());
         while !rest.is_empty() {
-            let (part, later) = rest.split_at_checked(size).unwrap_or((rest, &[]));
+            let part = steps::part(rest, size);
+            let smaller = steps::part(rest, part.len() / 2).len();
             let comment = self.policy.file.display().to_string();
             let origin = Origin { comment, ..Origin::own("policy") };
             let command = Command::All(part.to_vec());
             let order = Order { command, origin, only_at: Some(revision) };
             match self.engine.execute(order).await {
-                Ok(reached) => (rest, revision) = (later, reached),
-                Err(e) if e.kind() == ErrorKind::TooLarge && part.len() > 1 => {
-                    size = part.len() / 2
+                Ok(reached) => {
+                    (rest, revision) = (rest.get(part.len()..).unwrap_or_default(), reached);
                 }
-                Err(e) => return Err(e),
+                Err(e) if e.kind() == ErrorKind::TooLarge && smaller < part.len() => size = smaller,
+                Err(e) if rest.len() == steps.len() => return Err(e),
+                Err(e) => {
+                    let (done, all) = (steps.len() - rest.len(), steps.len());
+                    return Err(e.context(&format!("after {done} of {all} steps")));
+                }
             }
         }
         Ok(revision)
@@ -216,4 +256,25 @@ impl Keeper {
 
 fn aside<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_known_is_not_parsed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.yaml");
+        std::fs::write(&file, "users: {u: {password_file: one}}").unwrap();
+        std::fs::write(folder.path().join("one"), "secret").unwrap();
+        let files = Files::read(&file, &Files::default()).unwrap();
+        assert_eq!(files.passwords[..], ["one".to_owned()]);
+        // Where it is not parsed, it has no passwords but those that are said to be known.
+        let known = Files { passwords: Arc::from([]), ..files.clone() };
+        assert!(Files::read(&file, &known).unwrap().passwords.is_empty());
+        assert!(Files::read(&file, &files).unwrap() == files);
+        std::fs::write(folder.path().join("one"), "another").unwrap();
+        assert!(Files::read(&file, &files).unwrap() != files);
+    }
 }

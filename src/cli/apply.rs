@@ -13,7 +13,9 @@ use super::policy::{Plan, PolicyFlags};
 use super::progress::Progress;
 use super::server::{Server, accepted, refused};
 use super::{Failure, Outcome, wire};
+use crate::policy::steps::part;
 use crate::rpc::proto::access::{Step, TransactRequest};
+use crate::rpc::status::OUTDATED;
 
 /// Steps of one transaction.
 const MAX_STEPS: usize = 10_000;
@@ -40,6 +42,8 @@ impl Apply {
     pub(super) async fn run(self) -> Outcome {
         let source = self.policy.read()?;
         let server = self.policy.server.connect().await?;
+        // Parts may have been applied before somebody else was quicker.
+        let mut nothing = "nothing was changed";
         for _ in 0..TRIES {
             let plan = self.policy.plan(&server, &source).await?;
             show(&plan)?;
@@ -47,19 +51,19 @@ impl Apply {
                 return Ok(ExitCode::SUCCESS);
             }
             if plan.lockout.is_some() {
-                return Err("nothing was changed".to_owned());
+                return Err(nothing.to_owned());
             }
             if !self.yes && !asked()? {
-                return Err("not applied: nothing was changed".to_owned());
+                return Err(format!("not applied: {nothing}"));
             }
             if let Some(how) = apply(&server, &plan, "milvus-rbac apply").await? {
                 tell(&format!("applied {how}\n"))?;
                 return Ok(ExitCode::SUCCESS);
             }
+            nothing = "nothing more was changed";
             eprintln!("something else was changed meanwhile: planned anew");
         }
-        Err("access is changed by others faster than this can be applied; nothing was changed"
-            .to_owned())
+        Err(format!("access is changed by others faster than this can be applied; {nothing}"))
     }
 }
 
@@ -83,7 +87,10 @@ pub(super) async fn apply(server: &Server, plan: &Plan, comment: &str) -> Result
     let mut progress = Progress::of("steps applied");
     let (mut size, mut done, mut told) = (MAX_STEPS, 0, false);
     while let Some(rest) = steps.get(done..).filter(|rest| !rest.is_empty()) {
-        let part = rest.get(..size).unwrap_or(rest);
+        let commands = plan.steps.get(done..).unwrap_or_default();
+        let count = part(commands, size).len();
+        let smaller = part(commands, count / 2).len();
+        let part = rest.get(..count).unwrap_or(rest);
         if part.len() < steps.len() && !std::mem::replace(&mut told, true) {
             eprintln!(
                 "{} steps are more than the server takes at once: they are applied in parts, each \
@@ -102,8 +109,9 @@ pub(super) async fn apply(server: &Server, plan: &Plan, comment: &str) -> Result
             Err(e) if e.code() == Code::Unimplemented => return one_by_one(server, plan).await,
             Err(e) => return Err(so_far(done, &refused(&e))),
         };
-        let too_large =
-            answer.status.as_ref().is_some_and(|s| s.code == UNAVAILABLE && !s.retriable);
+        let (code, retriable) =
+            answer.status.as_ref().map_or((0, false), |status| (status.code, status.retriable));
+        let too_large = code == UNAVAILABLE && !retriable;
         match accepted(answer.status) {
             Ok(()) => {
                 revision = answer.revision;
@@ -112,8 +120,8 @@ pub(super) async fn apply(server: &Server, plan: &Plan, comment: &str) -> Result
             }
             // INVARIANT: nothing is applied that was not shown. Defended by
             // `tests/it/policy/apply.rs`.
-            Err(_) if answer.revision != revision => return Ok(None),
-            Err(_) if too_large && part.len() > 1 => size = part.len() / 2,
+            Err(_) if code == OUTDATED => return Ok(None),
+            Err(_) if too_large && smaller < count => size = smaller,
             Err(reason) => return Err(so_far(done, &reason)),
         }
     }
@@ -129,8 +137,9 @@ fn so_far(steps: usize, why: &str) -> Failure {
 
 async fn one_by_one(server: &Server, plan: &Plan) -> Result<Applied, Failure> {
     eprintln!(
-        "this server has no transactions: {} calls are made one after the other, what adds before \
-         what removes; after a failure those before it stay, and apply goes on from there",
+        "this server has no transactions: {} calls are made one after the other, so that nobody \
+         holds more in between than before or after; after a failure those before it stay, and \
+         apply goes on from there",
         plan.steps.len()
     );
     let notes = OneByOne::new(server, plan).run().await?;

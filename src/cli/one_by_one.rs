@@ -12,6 +12,8 @@ use crate::model::command::{Command, MemberOperation, PrivilegeOperation, Target
 use crate::model::privilege::api_name;
 use crate::model::restore::BackupUser;
 use crate::model::state::ROOT;
+use crate::policy::export::one_user;
+use crate::policy::steps::part;
 use crate::rpc::proto::access::step::Step;
 use crate::rpc::proto::common;
 use crate::rpc::proto::service::*;
@@ -42,13 +44,47 @@ impl<'a> OneByOne<'a> {
     pub(super) async fn run(mut self) -> Result<Vec<String>, Failure> {
         let all = self.plan.steps.len();
         let mut progress = Progress::of("calls");
-        for (index, command) in self.plan.steps.iter().enumerate() {
-            self.command(command)
-                .await
-                .map_err(|e| format!("{e}; {index} of {all} calls were made before"))?;
-            progress.tell(index + 1, all);
+        let mut done = 0;
+        while let Some(rest) = self.plan.steps.get(done..).filter(|rest| !rest.is_empty()) {
+            let together = part(rest, 1);
+            for (index, command) in together.iter().enumerate() {
+                if let Err(e) = self.command(command).await {
+                    let lost = together.first().filter(|_| index > 0);
+                    let lost = lost.map(|first| self.lost(first)).unwrap_or_default();
+                    return Err(format!("{e}; {done} of {all} calls were made before{lost}"));
+                }
+                done += 1;
+                progress.tell(done, all);
+            }
         }
         Ok(self.notes)
+    }
+
+    /// What is not there any more where one goes that was to come back, and how it comes back.
+    fn lost(&self, gone: &Command) -> String {
+        let state = &self.plan.found.state;
+        match gone {
+            Command::DeleteUser { name } => {
+                let Some((name, user)) = state.users.get_key_value(name.as_str()) else {
+                    return String::new();
+                };
+                format!(
+                    "; the user `{name}` was deleted to get the new password, and did not come back \
+                     whole: apply it again with what the document does not say of\n{}",
+                    one_user(name, user)
+                )
+            }
+            Command::DropRole { name, .. } => {
+                let users = state.roles.get(name.as_str()).into_iter().flat_map(|r| r.users.keys());
+                let users: Vec<&str> = users.map(|user| &**user).collect();
+                format!(
+                    "; the role `{name}` was dropped to be made anew, and did not come back whole: \
+                     apply it again, and see that these still hold it: {}",
+                    users.join(", ")
+                )
+            }
+            _ => String::new(),
+        }
     }
 
     async fn command(&mut self, command: &Command) -> Result<(), Failure> {

@@ -131,6 +131,9 @@ impl PolicyFlags {
             ));
         }
         let lost = lockout::lost(caller, &found.state, &wanted, &found.rules.groups);
+        let between = || lockout::lost_between(caller, &found.state, &steps, &found.rules);
+        // Transactions show nobody what is in between.
+        let lost = lost.or_else(|| found.revision.is_none().then(between).flatten());
         let lockout = lost.map(|lost| {
             format!("{caller}, who asks for this, would lose {lost}, and could not apply it again")
         });

@@ -1,6 +1,6 @@
 //! The server that is asked: where it is, who asks, and what it answers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -15,6 +15,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::Failure;
+use crate::passwords::read_file;
 use crate::rpc::proto::access::access_service_client::AccessServiceClient;
 use crate::rpc::proto::common;
 use crate::rpc::proto::service::milvus_service_client::MilvusServiceClient;
@@ -33,12 +34,25 @@ pub struct ServerFlags {
     /// Where the server is: `http://HOST:PORT`, with TLS `https://HOST:PORT`.
     #[arg(long, env = "MILVUS_URI", default_value = "http://127.0.0.1:19530", value_name = "URI")]
     uri: String,
-    /// `user:password`.
+    /// `user:password`. Whoever lists processes sees it: better in the environment, or in a file.
     #[arg(long, env = "MILVUS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
+    /// A file that holds it, which no listing of processes shows.
+    #[arg(
+        long,
+        env = "MILVUS_TOKEN_FILE",
+        value_name = "FILE",
+        conflicts_with = "token",
+        value_parser = token_in
+    )]
+    token_file: Option<String>,
     /// Who signs the server's certificate; without it, whom the system trusts.
     #[arg(long, env = "MILVUS_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
+}
+
+fn token_in(file: &str) -> Result<String, String> {
+    String::from_utf8(read_file(Path::new(file))?).map_err(|_| format!("{file}: it is not text"))
 }
 
 /// A connection.
@@ -78,7 +92,7 @@ impl ServerFlags {
             (false, Some(_)) => return Err("--ca needs --uri https://".to_owned()),
             (false, None) => None,
         };
-        let login = match &self.token {
+        let login = match self.token() {
             None => None,
             Some(token) if token.contains(':') => {
                 let mut login = AsciiMetadataValue::try_from(STANDARD.encode(token))
@@ -104,7 +118,11 @@ impl ServerFlags {
 
     /// Who asks.
     pub(super) fn user(&self) -> Option<&str> {
-        self.token.as_deref().and_then(|token| token.split(':').next())
+        self.token().and_then(|token| token.split(':').next())
+    }
+
+    fn token(&self) -> Option<&str> {
+        self.token.as_deref().or(self.token_file.as_deref())
     }
 
     fn authority(&self) -> Result<(Authority, bool), Failure> {

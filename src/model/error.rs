@@ -28,6 +28,8 @@ pub enum ErrorKind {
     NotSupported,
     /// The change was not stored; trying again may help.
     Unavailable,
+    /// The state is no longer the one that the request is for; nothing was changed.
+    Outdated,
     /// The change is more than the store takes at once; nothing of it was stored.
     TooLarge,
     /// More changes are waiting than the server takes.
@@ -48,6 +50,7 @@ impl ErrorKind {
             Self::NotPermitted => "privilege not permitted",
             Self::Unclassified => "",
             Self::NotSupported => "not supported",
+            Self::Outdated => "inconsistent requery result",
             Self::Unavailable | Self::TooLarge => "service unavailable",
             Self::Overloaded => "too many changes are waiting, try again later",
         }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use super::Passwords;
@@ -15,6 +16,9 @@ use crate::policy::document::{At, Document, Password};
 
 /// Nobody waits for more than that many at a time.
 const AT_ONCE: usize = 32;
+
+/// Much more than a login has, with the end of its line.
+const MAX_FILE: u64 = 1 << 10;
 
 /// What became of them.
 #[derive(Default)]
@@ -139,12 +143,19 @@ async fn hash_of(
     }
 }
 
-/// A password from a file, whose end of the line does not count.
+/// A password or a login from a file, whose end of the line does not count.
 ///
 /// # Errors
 /// It cannot be read.
 pub fn read_file(file: &Path) -> Result<Vec<u8>, String> {
-    let mut password = fs::read(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let name = file.display();
+    let mut password = Vec::new();
+    let read = fs::File::open(file).map(|file| file.take(MAX_FILE + 1));
+    read.and_then(|mut file| file.read_to_end(&mut password))
+        .map_err(|e| format!("{name}: {e}"))?;
+    if password.len() as u64 > MAX_FILE {
+        return Err(format!("{name}: it is longer than a password"));
+    }
     while password.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
         password.pop();
     }

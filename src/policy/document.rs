@@ -19,6 +19,9 @@ pub struct At<T> {
 /// Who is to be there, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
+    /// It has no word, which is what somebody leaves who is in the middle of writing it, or has
+    /// failed to.
+    pub is_nothing: bool,
     /// Custom privilege groups.
     pub groups: Vec<Group>,
     /// Roles with their grants.

@@ -35,6 +35,14 @@ pub fn export(state: &State, rules: &Rules, hashes: bool) -> String {
     out.0
 }
 
+/// A user alone, without a password.
+pub fn one_user(name: &Name, user: &User) -> String {
+    let mut out = Text(String::new());
+    out.section("users", true);
+    out.user(name, user, false);
+    out.0
+}
+
 /// Whether it says all by itself, without the type of its object.
 fn is_plain(grant: &Grant, role: &Role, state: &State, rules: &Rules) -> bool {
     let name = api_name(&grant.privilege);
@@ -79,10 +87,7 @@ impl Text {
             self.line(1, &format!("# {member} in {name} permits nothing, and is left out"));
         }
         if same_level(members.iter().map(|member| &***member)).is_err() {
-            self.line(
-                1,
-                "# its privileges are of different levels, and Milvus makes no such group:",
-            );
+            self.line(1, "# its privileges are of different levels: no call adds to such a group");
         }
         let members = list(members.into_iter());
         self.line(1, &format!("{}: {members}", quoted(name)));

@@ -2,8 +2,9 @@
 
 use crate::authz::{Object, Policy, Query};
 use crate::model::builtin::BuiltInGroups;
+use crate::model::command::{Command, Rules};
 use crate::model::privilege::{ANY, Privilege};
-use crate::model::state::State;
+use crate::model::state::{PUBLIC, State};
 
 /// What reading and changing access needs.
 const NEEDED: [&str; 12] = [
@@ -44,4 +45,42 @@ pub fn lost(user: &str, before: &State, after: &State, groups: &BuiltInGroups) -
     let lost = NEEDED.into_iter().filter(|name| holds(&before, name) && !holds(&after, name));
     let lost: Vec<_> = lost.collect();
     (!lost.is_empty()).then(|| lost.join(", "))
+}
+
+/// The same on the way, where each step is seen: what `user` would lack before the last one, and
+/// could not make the others for.
+pub fn lost_between(
+    user: &str,
+    before: &State,
+    steps: &[Command],
+    rules: &Rules,
+) -> Option<String> {
+    let rules = Rules { max_users: 0, max_roles: 0, groups: rules.groups.clone() };
+    let start = own(user, before);
+    let mut state = before.clone();
+    for step in steps {
+        for change in step.plan(&state, &rules).ok()? {
+            state.apply(&change).ok()?;
+        }
+        if step.takes_away()
+            && let Some(lost) = lost(user, &start, &own(user, &state), &rules.groups)
+        {
+            return Some(format!("{lost} on the way"));
+        }
+    }
+    None
+}
+
+/// What of a state decides about one user.
+fn own(user: &str, state: &State) -> State {
+    let mut own = State { groups: state.groups.clone(), ..State::default() };
+    if let Some((name, user)) = state.users.get_key_value(user) {
+        own.users.insert(name.clone(), user.clone());
+        for role in user.roles.keys().map(|role| &**role).chain([PUBLIC]) {
+            if let Some((name, role)) = state.roles.get_key_value(role) {
+                own.roles.insert(name.clone(), role.clone());
+            }
+        }
+    }
+    own
 }

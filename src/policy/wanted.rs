@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::document::{At, Document, Permission, Role, User};
 use super::problem::{Place, Problems};
-use crate::model::command::{Rules, check_level, group_level, related};
+use crate::model::command::{Rules, check_level, group_level, related, same_level};
 use crate::model::load::Loader;
 use crate::model::name::shortened;
 use crate::model::privilege::{
@@ -35,6 +35,15 @@ pub fn wanted(
     target: Target<'_>,
 ) -> Result<State, Problems> {
     let mut problems = Problems::default();
+    // INVARIANT: a document that was emptied or not written yet takes nothing away. Defended by
+    // `tests/it/policy/kept.rs`.
+    if document.is_nothing && target.prune {
+        problems.add(
+            START,
+            "the document says nothing; with --prune it would remove everything; write \
+             `users: {}` to mean that",
+        );
+    }
     let records = records(document, hashes, target, &mut problems);
     let mut loader = Loader::default();
     for record in records {
@@ -172,6 +181,16 @@ fn user(
 
 /// Checks what depends on the groups that there will be.
 fn check(document: &Document, target: Target<'_>, wanted: &State, problems: &mut Problems) {
+    for At { place, value } in document.groups.iter().map(|group| &group.name) {
+        // One that is not there yet is restored as it is.
+        let Some(held) = target.current.groups.get(value) else { continue };
+        let Some(wanted) = wanted.groups.get(value) else { continue };
+        if !wanted.privileges.is_subset(&held.privileges)
+            && let Err(e) = same_level(wanted.privileges.iter().map(|member| &**member))
+        {
+            problems.refused(*place, &e);
+        }
+    }
     for role in &document.roles {
         let held = target.current.roles.get(&role.name.value);
         for At { place, value } in &role.grants {

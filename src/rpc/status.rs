@@ -20,6 +20,10 @@ pub const MIN_REVISION: &str = "milvus-rbac-min-revision";
 /// not made.
 pub const STORE: &str = "milvus-rbac-store";
 
+/// The code of a request for a state that is no longer there: Milvus' own, of what is not what it was
+/// when it is asked for again.
+pub const OUTDATED: i32 = 2200;
+
 /// Success: all fields at their default.
 pub fn ok() -> Option<Status> {
     Some(Status::default())
@@ -43,6 +47,8 @@ pub fn refused(error: &Error, legacy: Option<ErrorCode>) -> Result<Status, tonic
         ErrorKind::Unclassified => (65535, ErrorCode::UnexpectedError, false, false),
         ErrorKind::NotSupported => (10, ErrorCode::UnexpectedError, false, false),
         ErrorKind::Unavailable => (2, ErrorCode::UnexpectedError, true, false),
+        // The same request never fits again: whoever sends it looks anew first.
+        ErrorKind::Outdated => (OUTDATED, ErrorCode::UnexpectedError, false, false),
         // Trying again does not help, and asking for less does.
         ErrorKind::TooLarge => (2, ErrorCode::UnexpectedError, false, false),
         ErrorKind::Overloaded => return Err(overloaded(error.text())),

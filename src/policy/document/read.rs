@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use super::{At, Document, Group, Password, Permission, Role, User};
-use crate::model::command::same_level;
 use crate::model::error::Error;
 use crate::model::name::{self, Kind};
 use crate::model::privilege::{
@@ -20,7 +19,8 @@ pub(super) fn document(node: &Node, problems: &mut Problems) -> Document {
     let groups = fields.get("groups").map_or_else(Vec::new, |node| reader.groups(node));
     let roles = fields.get("roles").map_or_else(Vec::new, |node| reader.roles(node));
     let users = fields.get("users").map_or_else(Vec::new, |node| reader.users(node));
-    Document { groups, roles, users }
+    let is_nothing = matches!(node.value, Value::Nothing);
+    Document { is_nothing, groups, roles, users }
 }
 
 /// Whether it permits something as a member of a group.
@@ -191,8 +191,6 @@ impl Reader<'_> {
                     self.problems.add(*place, format_args!("there is no privilege `{value}`"));
                 }
             }
-            let known: Vec<_> = members.iter().filter(|m| is_member(&m.value)).collect();
-            self.check(name.place, same_level(known.iter().map(|m| &*m.value)));
             Group { name, members }
         });
         groups.collect()

@@ -251,3 +251,31 @@ users:
     assert_eq!(code(&pruned), 0, "{pruned:?}");
     assert!(text(&cli.run_beside(&["export"]).await).ends_with("users: {}\n"));
 }
+
+#[tokio::test]
+async fn a_login_may_be_in_a_file() {
+    let server = Server::start(&[]);
+    let both = Cli::of(&server).file("login", "root:Milvus\n").file("d.yaml", "roles: {}");
+    let cli = both.clone().without("MILVUS_TOKEN");
+    let planned = cli.run(&["plan", "-f", "d.yaml", "--token-file", "login"]);
+    assert_eq!(code(&planned), 0, "{planned:?}");
+    let cli = cli.file("wrong", "root:wrong");
+    assert_eq!(code(&cli.run(&["plan", "-f", "d.yaml", "--token-file", "wrong"])), 1);
+    let cli = cli.variable("MILVUS_TOKEN_FILE", "login");
+    assert_eq!(code(&cli.run(&["plan", "-f", "d.yaml"])), 0);
+    let refused = both.run(&["export", "--token-file", "login"]);
+    assert_eq!(code(&refused), 2, "{refused:?}");
+    let refused = cli.run(&["export", "--token-file", "/dev/zero"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("longer"), "{refused:?}");
+}
+
+/// 2 says that something would change.
+#[test]
+fn bad_usage_is_no_change() {
+    let cli = Cli::at("127.0.0.1:1");
+    for arguments in [&["plan"][..], &["plan", "--no-such-flag"]] {
+        assert_eq!(code(&cli.run(arguments)), 1);
+    }
+    assert_eq!(code(&cli.run(&["apply"])), 2);
+    assert_eq!(code(&cli.run(&["plan", "--help"])), 0);
+}

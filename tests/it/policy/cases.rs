@@ -13,7 +13,7 @@ use super::{after, asked_for, new_state, steps_of};
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
     case: String,
-    #[serde(default)]
+    #[serde(default = "of_nothing")]
     state: String,
     pub(super) document: String,
     #[serde(default)]
@@ -24,6 +24,10 @@ pub(super) struct Case {
     problems: String,
     #[serde(default)]
     pub(super) structure: bool,
+}
+
+fn of_nothing() -> String {
+    "{}".to_owned()
 }
 
 pub(super) fn cases(file: &str) -> Vec<Case> {
@@ -76,8 +80,9 @@ fn no_document_takes_for_ever() {
 #[test]
 fn all_that_is_wrong_is_told_with_its_place() {
     let mut wrong = Vec::new();
-    for Case { case, document, problems, prune, .. } in cases("problems.yaml") {
-        let told = match asked_for(&document, &new_state(), prune) {
+    for Case { case, state, document, problems, prune, .. } in cases("problems.yaml") {
+        let before = after(new_state(), &steps_of(&state, &new_state(), true));
+        let told = match asked_for(&document, &before, prune) {
             Ok(_) => "nothing\n".to_owned(),
             Err(problems) => {
                 let lines = problems.of("it");

@@ -36,6 +36,11 @@ impl Cli {
         self
     }
 
+    pub(super) fn without(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| *known != name);
+        self
+    }
+
     pub(super) fn file(self, name: &str, text: &str) -> Self {
         fs::write(self.folder.path().join(name), text).unwrap();
         self

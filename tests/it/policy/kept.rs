@@ -141,6 +141,43 @@ async fn what_a_document_does_not_say_stays() {
     assert_eq!(roles(&mut server.root().await).await, ["admin", "other", "public", "r", "s"]);
 }
 
+/// Editors, and `cp`, empty a file before they write it.
+#[tokio::test]
+async fn an_emptied_file_takes_nothing_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.yaml");
+    fs::write(&file, "roles: {r: {}}").unwrap();
+    let server = Server::start(&["--policy", file.to_str().unwrap(), "--policy-prune"]);
+    let mut root = server.root().await;
+    fs::write(&file, "").unwrap();
+    let failures = || metric(&server, "milvus_rbac_policy_failures_total");
+    wait(async || failures().as_deref() == Some("1")).await;
+    assert_eq!(roles(&mut root).await, ["admin", "public", "r"]);
+    fs::write(&file, "users: {}").unwrap();
+    wait(async || roles(&mut root).await == ["admin", "public"]).await;
+}
+
+/// A text counts when two looks in a row see it.
+#[tokio::test]
+async fn what_is_still_being_written_is_not_applied() {
+    let mut mounted = Mounted::new("roles: {r: {}}");
+    let server = Server::start(&["--policy", &mounted.file(), "--policy-prune"]);
+    let mut root = server.root().await;
+    let asked = SelectRoleRequest::default;
+    let start = support::revision(&root.select_role(asked()).await.unwrap());
+    // Several looks, none of which sees what the one before saw.
+    let until = Instant::now() + Duration::from_secs(7);
+    let mut number = 0;
+    while Instant::now() < until {
+        number += 1;
+        mounted.put(&format!("roles: {{r{number}: {{}}}}"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let last = format!("r{number}");
+    wait(async || roles(&mut root).await == ["admin", "public", &last]).await;
+    assert_eq!(support::revision(&root.select_role(asked()).await.unwrap()), start + 1);
+}
+
 #[test]
 fn a_server_does_not_start_with_a_bad_document() {
     let folder = tempfile::tempdir().unwrap();

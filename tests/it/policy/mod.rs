@@ -6,6 +6,7 @@ mod cli;
 mod kept;
 mod killed;
 mod old;
+mod order;
 mod random;
 mod schema;
 

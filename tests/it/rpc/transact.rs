@@ -111,7 +111,35 @@ async fn each_step_sees_what_the_ones_before_did_and_all_are_one_revision() {
         let again = transact(&mut root, again).await.unwrap();
         let expected = "revision 1 was asked for, and this is 2: nothing was changed";
         assert_eq!((reason(&again), again.revision), (expected, 2));
+        // Milvus' code of what is not what it was; the same request would never fit.
+        let status = again.status.unwrap();
+        assert_eq!((status.code, status.retriable), (2200, false));
     }
+}
+
+/// What the steps before did counts, but for old passwords.
+#[tokio::test]
+async fn an_old_password_is_the_one_that_held_before_all_steps() {
+    let server = Server::start(&[]);
+    let mut root = access(&server, "root", "Milvus").await;
+    let update = |old: &str, new: &str| {
+        Call::UpdateCredential(UpdateCredentialRequest {
+            username: "u".into(),
+            old_password: encoded(old),
+            new_password: encoded(new),
+            ..Default::default()
+        })
+    };
+    let wrong = "step 2: old password not correct for u: not authenticated";
+    let refused = request([user("u", "secret1"), update("secret1", "secret2")]);
+    assert_eq!(reason(&transact(&mut root, refused).await.unwrap()), wrong);
+    assert_eq!(reason(&transact(&mut root, request([user("u", "secret1")])).await.unwrap()), "");
+    for second in ["secret1", "secret2"] {
+        let refused = request([update("secret1", "secret2"), update(second, "secret3")]);
+        assert_eq!(reason(&transact(&mut root, refused).await.unwrap()), wrong, "{second}");
+    }
+    let once = request([update("secret1", "secret2")]);
+    assert_eq!(reason(&transact(&mut root, once).await.unwrap()), "");
 }
 
 #[tokio::test]
