@@ -39,14 +39,25 @@ pub fn steps(
         if round.is_empty() {
             return Ok(steps);
         }
+        let (before, mut refused) = (steps.len(), None);
         for command in round {
-            let changes = command.plan(&state, rules)?;
+            let changes = match command.plan(&state, rules) {
+                Ok(changes) => changes,
+                // It may wait for what comes later, such as a group whose level changes.
+                Err(e) => {
+                    refused.get_or_insert(e);
+                    continue;
+                }
+            };
             for change in &changes {
                 state.apply(change).map_err(|e| unclassified(e.to_string()))?;
             }
             if !changes.is_empty() {
                 steps.push(command);
             }
+        }
+        if let Some(refused) = refused.filter(|_| steps.len() == before) {
+            return Err(refused);
         }
     }
     Err(unclassified("what each step leads to is not settled after several rounds"))

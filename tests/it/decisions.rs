@@ -252,8 +252,9 @@ fn faults(path: &Path) -> Vec<String> {
 #[test]
 fn every_table_is_decided_as_it_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let tables: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    // Those of other tests have folders of their own.
+    let tables: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
     assert!(!tables.is_empty());
     let faults: Vec<String> = tables.iter().flat_map(|table| faults(table)).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -245,7 +245,7 @@ async fn a_command_larger_than_the_store_takes_is_refused_alone() {
     let store = Faulty { max_changes: 4, ..Faulty::new() };
     let (engine, _writer) = start(&store);
     let seed = Command::Seed { root_password_hash: "h".into(), created: 1 };
-    assert_eq!(kind(engine.execute(seed).await), ErrorKind::Unavailable);
+    assert_eq!(kind(engine.execute(seed).await), ErrorKind::TooLarge);
     assert_eq!(engine.snapshot().revision, 0);
     assert_eq!(engine.execute(create("a")).await, Ok(1));
 }

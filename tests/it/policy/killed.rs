@@ -27,8 +27,9 @@ async fn all_of_it_or_nothing() {
     let (mut old, mut new) = ("Search", "Query");
     let server = start();
     let cli = Cli::of(&server).file("d.yaml", &document(old));
-    assert!(cli.run(&["apply", "-f", "d.yaml", "--yes", "--prune"]).status.success());
-    let old_export = |privilege: &str, export: &str| {
+    let applied = cli.run(&["apply", "-f", "d.yaml", "--yes", "--prune"]);
+    assert!(applied.status.success(), "{:?}", String::from_utf8_lossy(&applied.stderr));
+    let holds = |privilege: &str, export: &str| {
         let count = |p: &str| export.matches(&format!("privilege: {p},")).count();
         let other = if privilege == "Search" { "Query" } else { "Search" };
         (count(privilege), count(other)) == (2000, 0)
@@ -47,9 +48,11 @@ async fn all_of_it_or_nothing() {
         running.kill();
         let acknowledged = applying.await.unwrap().status.success();
         let again = start();
-        let export = text(&Cli::of(&again).run(&["export"]));
-        let holds_new = old_export(new, &export);
-        assert!(holds_new || old_export(old, &export), "round {round}:\n{export}");
+        let exported = Cli::of(&again).run(&["export"]);
+        assert!(exported.status.success(), "round {round}: {exported:?}");
+        let export = text(&exported);
+        let holds_new = holds(new, &export);
+        assert!(holds_new || holds(old, &export), "round {round}:\n{export}");
         assert!(holds_new || !acknowledged, "round {round}: it was acknowledged");
         server = Some(again);
         if holds_new {
