@@ -52,8 +52,9 @@ impl<'a> Moves<'a> {
         let grown: BTreeSet<&str> = grown.map(|(name, _)| &**name).collect();
         let bound = wanted.users.iter().flat_map(|(name, user)| {
             let held = state.users.get(name);
-            let is_held = move |role: &Name| held.is_some_and(|user| user.roles.contains_key(role));
-            user.roles.keys().filter(move |role| !is_held(role))
+            user.roles
+                .keys()
+                .filter(move |role| held.is_none_or(|held| !held.roles.contains_key(role)))
         });
         // Whoever is new holds what everybody holds.
         let is_new = wanted.users.keys().any(|name| !state.users.contains_key(name));

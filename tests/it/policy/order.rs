@@ -112,7 +112,7 @@ async fn what_was_lost_on_the_way_is_told() {
     let document = "
 roles: {r: {}, s: {}}
 users: {u: {password_env: U, roles: [r, s], description: text}}";
-    let cli = Cli::of(&server).variable("U", "of u").file("d.yaml", document);
+    let cli = Cli::of(&server).variable("U", "of user u").file("d.yaml", document);
     assert!(cli.run(&["apply", "-f", "d.yaml", "--yes"]).status.success());
     let address =
         old::without(&["milvus_rbac.v1.AccessService", "CreateCredential"], &server).await;
@@ -123,6 +123,19 @@ users: {u: {password_env: U, roles: [r, s], description: text}}";
     let told = String::from_utf8(failed.stderr).unwrap();
     let lost = "users:\n  u:\n    description: text\n    roles: [r, s]\n";
     assert!(told.contains("the user `u` was deleted") && told.contains(lost), "{told}");
+
+    // Nor may a role come back.
+    let more = "{privilege: Search, database: d, object_type: User, object: c}";
+    let held = format!("roles: {{t: {{grants: [{more}]}}}}\nusers: {{root: {{roles: [t]}}}}");
+    let cli = cli.file("d.yaml", &held);
+    assert!(cli.run(&["apply", "-f", "d.yaml", "--yes"]).status.success());
+    let address = old::without(&["milvus_rbac.v1.AccessService", "RestoreRBAC"], &server).await;
+    let old = Cli::at(&address).file("d.yaml", "roles: {t: {}}");
+    let failed = old.run_beside(&["apply", "-f", "d.yaml", "--yes", "--prune"]).await;
+    let told = String::from_utf8(failed.stderr).unwrap();
+    let lost = "the role `t` was dropped to be made anew, and did not come back whole: apply it \
+                again, and see that these still hold it: root";
+    assert!(told.contains(lost), "{told}");
 }
 
 /// A role that goes and comes back is missing in between, unless that is one transaction.
