@@ -8,6 +8,7 @@ use crate::model::origin::Origin;
 use crate::passwords::Passwords;
 use crate::storage::etcd::EtcdStore;
 use crate::storage::sled::SledStore;
+use crate::storage::trail::Keep;
 use crate::storage::{Store, StoreError, random_id};
 
 /// Gives `root` a new password where the store is, and tells the revision; a password that nobody
@@ -44,13 +45,17 @@ pub async fn reset(Reset { store, password }: Reset) -> Result<(), String> {
 
 const COST: u32 = 10;
 
+/// How much of the trail is kept is for whoever serves the store to say.
+const ALL: Keep = Keep { max_age: None, max_bytes: 0 };
+
 /// One that is there: a wrong place is not to become a store.
 fn open(store: StoreUrl) -> Result<Box<dyn Store>, StoreError> {
     match store {
-        StoreUrl::Sled(folder) => Ok(Box::new(SledStore::open_source(&folder)?)),
+        StoreUrl::Sled(folder) => Ok(Box::new(SledStore::open_source(&folder)?.keeping(ALL))),
         StoreUrl::Etcd(target) => {
             drop(EtcdStore::open_source(target.clone())?);
-            Ok(Box::new(EtcdStore::open(target, Sharing::default().max_staleness)?))
+            let store = EtcdStore::open(target, Sharing::default().max_staleness)?;
+            Ok(Box::new(store.keeping(ALL)))
         }
         StoreUrl::Memory | StoreUrl::Follow(_) => Err(StoreError::ReadOnly),
     }

@@ -47,17 +47,18 @@ pub(super) fn suggestions<'a>(
         }
     };
     let at = |privilege: &'static str, level: Option<Level>| {
-        let (database, collection) = place(need, level);
+        let (database, collection) = place(need, level)?;
         let (database, collection) = (database.to_owned(), collection.to_owned());
-        Suggestion { role, privilege, database, collection }
+        Some(Suggestion { role, privilege, database, collection })
     };
     let alone = need.privileges().iter().filter(|privilege| !privilege.is_deprecated());
-    let alone = alone.map(|privilege| at(privilege.name(), privilege.level()));
+    let alone = alone.filter_map(|privilege| at(privilege.name(), privilege.level()));
     let holds = |members: &[Privilege]| need.privileges().iter().any(|p| members.contains(p));
     let groups = view.groups.iter().filter(|(_, members)| holds(members));
     let mut groups: Vec<_> = groups
-        .map(|(name, members)| {
-            (members.len(), at(name, members.first().and_then(|first| first.level())))
+        .filter_map(|(name, members)| {
+            let group = at(name, members.first().and_then(|first| first.level()))?;
+            Some((members.len(), group))
         })
         .collect();
     groups.sort_by_key(|(size, _)| *size);
@@ -66,19 +67,22 @@ pub(super) fn suggestions<'a>(
     alone.filter(enough).chain(group).collect()
 }
 
-/// Where a privilege of that level is granted, to be held where it is needed. What no grant can name
-/// is granted on everything.
-fn place<'n>(need: &Need<'n>, level: Option<Level>) -> (&'n str, &'n str) {
+/// Where a privilege of that level is granted, to be held where it is needed; nowhere if no grant can
+/// name that place.
+fn place<'n>(need: &Need<'n>, level: Option<Level>) -> Option<(&'n str, &'n str)> {
     let database = need.database().unwrap_or(DEFAULT_DATABASE);
     let collection = need
         .object_name()
-        .filter(|name| name::check(Kind::Collection, name).is_ok())
-        .filter(|_| need.object_type() != Some(ObjectType::User))
+        .filter(|name| !name.is_empty() && need.object_type() != Some(ObjectType::User))
         .unwrap_or(ANY);
     match level {
-        Some(Level::Cluster) => (ANY, ANY),
-        _ if database == ANY || name::check_database(database).is_err() => (ANY, ANY),
-        Some(Level::Database) => (database, ANY),
-        Some(Level::Collection) | None => (database, collection),
+        Some(Level::Cluster) => return Some((ANY, ANY)),
+        _ if database == ANY => return Some((ANY, ANY)),
+        _ => name::check_database(database).ok()?,
     }
+    if level == Some(Level::Database) {
+        return Some((database, ANY));
+    }
+    name::check(Kind::Collection, collection).ok()?;
+    Some((database, collection))
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::output::tell;
+use super::output::say;
 use super::question::{AskedFlags, ByRules, SubjectFlags};
 use super::words::{explanation, explanation_json};
 use super::{Outcome, ServerFlags};
@@ -37,9 +37,9 @@ impl Explain {
             }
         };
         if self.json {
-            tell(&format!("{:#}\n", explanation_json(&told)))?;
+            say(&format!("{:#}\n", explanation_json(&told)))?;
         } else {
-            tell(&explanation(&self.subject.words(), &told))?;
+            say(&explanation(&self.subject.words(), &told))?;
         }
         Ok(ExitCode::SUCCESS)
     }

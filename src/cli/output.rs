@@ -26,8 +26,22 @@ pub(super) fn put(file: Option<&Path>, text: &str) -> Result<(), Failure> {
     written().map_err(|e: io::Error| format!("{}: {e}", file.display()))
 }
 
-/// Writes to standard output.
+/// Tells a person: names may hold what a terminal obeys.
+pub(super) fn say(text: &str) -> Result<(), Failure> {
+    tell(&plain(text))
+}
+
+/// The text without control characters but the ends of lines.
+pub(super) fn plain(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
+/// Writes to standard output. Whoever reads no more has read enough.
 pub(super) fn tell(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| e.to_string())
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.to_string()),
+        _ => Ok(()),
+    }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::tell;
+use super::output::{plain, tell};
 use super::policy::{Plan as Planned, PolicyFlags};
 use super::{Failure, Outcome};
 use crate::policy::difference::{Action, Counts, lines};
@@ -43,6 +43,7 @@ pub(super) fn show(plan: &Planned) -> Result<(), Failure> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = std::io::stdout().is_terminal() && !no_color;
     let paint = |action: Action, line: String| {
+        let line = plain(&line);
         let code = match action {
             _ if !colours => return line,
             Action::Add => 32,

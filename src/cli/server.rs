@@ -15,6 +15,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::Failure;
+use super::output::plain;
 use crate::passwords::read_file;
 use crate::rpc::proto::access::access_service_client::AccessServiceClient;
 use crate::rpc::proto::common;
@@ -157,7 +158,7 @@ impl Server {
 pub(super) fn refused(status: &Status) -> Failure {
     match status.message() {
         "" => status.code().to_string(),
-        text => text.to_owned(),
+        text => plain(text),
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::tell;
+use super::output::say;
 use super::question::{ByRules, SubjectFlags};
 use super::server::refused;
 use super::words::{path_json, way};
@@ -58,7 +58,7 @@ fn show(capabilities: impl Iterator<Item = Capability>, as_json: bool) -> Result
         let path = path.unwrap_or_default();
         if as_json {
             let reaches: Vec<Value> = reaches.iter().map(reach_json).collect();
-            tell(&format!("{}\n", json!({ "path": path_json(&path), "reaches": reaches })))?;
+            say(&format!("{}\n", json!({ "path": path_json(&path), "reaches": reaches })))?;
             continue;
         }
         let mut text = format!("{}\n", way(&path));
@@ -70,7 +70,7 @@ fn show(capabilities: impl Iterator<Item = Capability>, as_json: bool) -> Result
         if reaches.is_empty() {
             text.push_str("  this permits nothing\n");
         }
-        tell(&text)?;
+        say(&text)?;
     }
     Ok(())
 }

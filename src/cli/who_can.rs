@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::output::tell;
+use super::output::say;
 use super::question::{AskedFlags, ByRules, read};
 use super::server::refused;
 use super::words::{path_json, way};
@@ -58,9 +58,9 @@ fn show(holders: impl Iterator<Item = Holder>, as_json: bool) -> Result<(), Fail
         };
         let path = path.unwrap_or_default();
         if as_json {
-            tell(&format!("{}\n", json!({ kind: name, "path": path_json(&path) })))?;
+            say(&format!("{}\n", json!({ kind: name, "path": path_json(&path) })))?;
         } else {
-            tell(&format!("{kind} {name}: {}\n", way(&path)))?;
+            say(&format!("{kind} {name}: {}\n", way(&path)))?;
         }
     }
     Ok(())

@@ -31,10 +31,12 @@ impl Manual {
     /// # Errors
     /// A text that says what could not be written.
     pub fn print(self) -> Result<(), String> {
-        let mut command = Cli::command();
+        let command = Cli::command();
         match self {
             Self::Completions { shell } => {
                 let name = command.get_name().to_owned();
+                // With the hyphen, what is made for bash completes no flag of a command.
+                let mut command = command.name("milvus_rbac");
                 let mut text = Vec::new();
                 clap_complete::generate(shell, &mut command, name, &mut text);
                 io::stdout().lock().write_all(&text).map_err(|e| e.to_string())

@@ -48,7 +48,12 @@ impl Identity {
             from = format!("{from}, for {}", cleaned(claimed));
         }
         let request_id = request_id.as_ref().map(cleaned).unwrap_or_default();
-        Origin { user: self.user.clone(), peer: from, request_id, comment: String::new() }
+        let user = match &self.verified {
+            Some(_) => self.user.clone(),
+            // With authorization off nobody knows who it was; no user can have such a name.
+            None => format!("(unverified) {}", self.user),
+        };
+        Origin { user, peer: from, request_id, comment: String::new() }
     }
 }
 

@@ -9,11 +9,11 @@ use super::{Caller, Gate, Identity};
 use crate::rpc::status;
 
 /// The field of a request that repeats, and how often it may.
-const BOUNDS: [(&str, u32, usize); 4] = [
-    ("Transact", STEPS, 10_000),
-    ("Check", 1, 1_000),
-    ("GrantPrivilegesToRole", 2, 1_000),
-    ("RevokePrivilegesFromRole", 2, 1_000),
+const BOUNDS: [(&str, &str, u32, usize); 4] = [
+    ("Transact", "steps", STEPS, 10_000),
+    ("Check", "questions", 1, 1_000),
+    ("GrantPrivilegesToRole", "privileges", 2, 1_000),
+    ("RevokePrivilegesFromRole", "privileges", 2, 1_000),
 ];
 
 /// `TransactRequest.steps`.
@@ -42,16 +42,14 @@ pub struct Encoded(pub(super) Bytes);
 
 /// Checks that nothing in the request of a method repeats too often.
 pub(super) fn check_bounds(method: &str, message: &[u8]) -> Result<(), Status> {
-    let Some((_, number, most)) = BOUNDS.iter().find(|(name, ..)| *name == method) else {
+    let Some((_, name, number, most)) = BOUNDS.iter().find(|(name, ..)| *name == method) else {
         return Ok(());
     };
     let mut count = 0;
     for field in Fields(message) {
         count += usize::from(field?.0 == *number);
         if count > *most {
-            return Err(status::malformed(&format_args!(
-                "{method}: there are more than {most} in it"
-            )));
+            return Err(status::malformed(&format_args!("{name}: there are more than {most}")));
         }
     }
     Ok(())
@@ -162,12 +160,13 @@ mod tests {
     #[test]
     fn every_field_that_is_bounded_repeats() {
         let pool = prost_reflect::DescriptorPool::decode(DESCRIPTORS).unwrap();
-        for (name, number, _) in BOUNDS {
+        for (name, field, number, _) in BOUNDS {
             let row = METHODS.iter().find(|row| row.name == name).unwrap();
             let service = row.path.split('/').nth(1).unwrap();
             let service = pool.get_service_by_name(service).unwrap();
             let method = service.methods().find(|method| method.name() == name).unwrap();
-            assert!(method.input().get_field(number).unwrap().is_list(), "{name}");
+            let repeated = method.input().get_field(number).unwrap();
+            assert!(repeated.is_list() && repeated.name() == field, "{name}");
         }
     }
 

@@ -49,7 +49,7 @@ impl Store for MemoryStore {
         let (keep, now) = (Keep { max_bytes: MAX_TRAIL, ..Keep::default() }, milliseconds());
         if trail.is_over(&keep, now) {
             let oldest: Vec<_> = self.segments.iter().take(AT_ONCE).cloned().collect();
-            self.segments.drain(..trail.give_up(&oldest, &keep, now)?);
+            self.segments.drain(..trail.give_up(&oldest, &keep, now));
         }
         self.segments.extend(new);
         self.trail = trail;

@@ -20,6 +20,8 @@ pub use self::chain::{Broken, Chain};
 use self::record::{MarkRecord, SegmentRecord, TrailRecord};
 pub use self::record::{decode, encode};
 use super::{Revision, StoreError};
+use tracing::warn;
+
 use crate::model::event::Event;
 
 /// A segment that has so many bytes is full. Large changes have several.
@@ -212,16 +214,9 @@ impl Trail {
     }
 
     /// Gives up as many of the oldest segments as are too much; they are those that come first in
-    /// `oldest`, of which the last one is always kept. Returns how many.
-    ///
-    /// # Errors
-    /// A segment cannot be understood.
-    pub(super) fn give_up(
-        &mut self,
-        oldest: &[Segment],
-        keep: &Keep,
-        now: u64,
-    ) -> Result<usize, StoreError> {
+    /// `oldest`, of which the last one is always kept, and all from one on that cannot be understood.
+    /// Returns how many.
+    pub(super) fn give_up(&mut self, oldest: &[Segment], keep: &Keep, now: u64) -> usize {
         let enough = keep.max_bytes - keep.max_bytes / SLACK;
         let mut gone = 0;
         for pair in oldest.windows(2) {
@@ -229,12 +224,18 @@ impl Trail {
             if !self.is_larger(enough, keep) && !self.is_older(keep, now) {
                 break;
             }
-            let next = Content::decode(&next.bytes)?;
+            let next = match Content::decode(&next.bytes) {
+                Ok(next) => next,
+                Err(e) => {
+                    warn!(error = %e, "old events of the audit trail are kept");
+                    break;
+                }
+            };
             self.bytes = self.bytes.saturating_sub(segment.bytes.len() as u64);
             (self.first, self.oldest) = (next.before, next.time);
             gone += 1;
         }
-        Ok(gone)
+        gone
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {

@@ -103,6 +103,18 @@ pub(super) async fn server(mut listed: Listed, expected: Option<Expected>) -> Ou
         verification.add(&entry(&event)?)?;
     }
     let Listed { beginning, tip, revision, .. } = listed;
+    if tip.number == beginning.number && revision > 0 {
+        return Err(format!(
+            "there is no event, and the store is at revision {revision}: its trail was taken away, or \
+             it comes from a version without one; the next change begins one"
+        ));
+    }
+    if beginning.number == 0 && beginning.revision > 0 {
+        let first = beginning.revision.saturating_add(1);
+        eprintln!(
+            "note: the trail begins with revision {first}: no event tells of what was before"
+        );
+    }
     if tip.number > beginning.number && tip.revision != revision {
         return Err(format!(
             "the store is at revision {revision}, and the last event is of revision {}",

@@ -214,7 +214,7 @@ impl Writer {
         failure: StoreError,
     ) -> Result<(), StoreError> {
         // Then it is known.
-        if matches!(failure, StoreError::Conflict | StoreError::Unavailable(_)) {
+        if !matches!(failure, StoreError::Unknown(_)) {
             return Err(failure);
         }
         warn!(error = %failure, "a commit failed; finding out whether it happened");

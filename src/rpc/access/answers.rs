@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -28,9 +28,9 @@ use crate::rpc::{aside, status};
 const WHO_CAN: &str = "/milvus_rbac.v1.AccessService/WhoCan";
 /// What gives that right.
 const ABOUT_OTHERS: &str = "SelectOwnership";
-/// Questions in one request.
-const MAX_QUESTIONS: usize = 1_000;
-/// Streams at a time.
+/// How long the names of all questions may take to be looked up.
+const NAMES: Duration = Duration::from_secs(5);
+/// Streams at a time, for those who may ask about everybody, and for the others.
 const STREAMS: usize = 64;
 /// How much is told in one message, about, and how many of them wait for the connection.
 const PAGE: usize = 256 << 10;
@@ -43,6 +43,8 @@ const WHOLE: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Limits {
     streams: Arc<Semaphore>,
+    /// Those of callers who may ask about themselves alone.
+    own_streams: Arc<Semaphore>,
     /// Streams and explanations that are being worked on.
     turns: Arc<Semaphore>,
 }
@@ -53,6 +55,7 @@ impl Default for Limits {
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         Self {
             streams: Arc::new(Semaphore::new(STREAMS)),
+            own_streams: Arc::new(Semaphore::new(STREAMS)),
             turns: Arc::new(Semaphore::new((cores / 2).max(1))),
         }
     }
@@ -64,10 +67,6 @@ pub(super) async fn check(
     request: CheckRequest,
 ) -> Answer<CheckResponse> {
     let count = request.questions.len();
-    if count > MAX_QUESTIONS {
-        let text = format!("questions: {count} are more than {MAX_QUESTIONS}");
-        return Err(status::invalid(text));
-    }
     let place = |number: usize| format!("questions[{number}].");
     let database = caller.database().to_owned();
     let questions = request.questions.iter().enumerate().map(|(number, question)| {
@@ -78,9 +77,13 @@ pub(super) async fn check(
     let caller = about(access, caller, subjects).await?;
     let view = view(access, &caller);
     let mut verdicts = Vec::with_capacity(count);
+    let until = Instant::now() + NAMES;
     for (number, question) in questions.iter().enumerate() {
         let subject = existing(&view, &caller, question.subject, &place(number))?;
-        let collection = collection(access, &view, Some(subject), question).await;
+        let collection = collection(access, &view, Some(subject), question);
+        let collection = tokio::time::timeout_at(until.into(), collection).await.map_err(|_| {
+            status::too_late("the Milvus behind does not tell what the names stand for".to_owned())
+        })?;
         verdicts.push(answers::verdict(&view, subject, &question.need_on(&collection)));
     }
     reply(&caller, CheckResponse { verdicts, revision: caller.snapshot().revision })
@@ -121,7 +124,7 @@ pub(super) async fn who(
         collection(access, &view, None, &question).await.into_owned()
     };
     let revision = caller.snapshot().revision;
-    let (telling, told) = Telling::begin(access)?;
+    let (telling, told) = Telling::begin(access, &caller)?;
     let groups = access.service.groups.clone();
     tokio::spawn(async move {
         let Ok(question) = Question::read(&asked, &database) else {
@@ -143,7 +146,7 @@ pub(super) async fn what(
     let caller = about(access, caller, asked.into_iter()).await?;
     existing(&view(access, &caller), &caller, asked, "")?;
     let revision = caller.snapshot().revision;
-    let (telling, told) = Telling::begin(access)?;
+    let (telling, told) = Telling::begin(access, &caller)?;
     let groups = access.service.groups.clone();
     tokio::spawn(async move {
         let view = caller.snapshot().view(&groups);
@@ -249,9 +252,11 @@ struct Telling<M> {
 }
 
 impl<M: Send + 'static> Telling<M> {
-    fn begin(access: &Access) -> Result<(Self, BoxStream<M>), Status> {
-        let Limits { streams, turns } = &access.answers;
-        let place = streams.clone().try_acquire_owned();
+    fn begin(access: &Access, caller: &Caller) -> Result<(Self, BoxStream<M>), Status> {
+        let Limits { streams, own_streams, turns } = &access.answers;
+        let others = Privilege::named(ABOUT_OTHERS).is_some_and(|p| caller.holds(p));
+        let place = if others { streams } else { own_streams };
+        let place = place.clone().try_acquire_owned();
         let place = place.map_err(|_| {
             status::overloaded("too many long answers are being told, try again later")
         })?;

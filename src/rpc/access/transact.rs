@@ -14,9 +14,7 @@ use crate::rpc::proto::access::{Step, TransactRequest, TransactResponse};
 use crate::rpc::service::{Answer, Service};
 use crate::rpc::{backup, grants, groups, roles, status, users};
 
-/// Steps of one transaction.
-const MAX_STEPS: usize = 10_000;
-/// Those among them that bring a password to be hashed, which takes long.
+/// Steps that bring a password to be hashed, which takes long.
 const MAX_PASSWORDS: usize = 100;
 
 pub(super) async fn transact(
@@ -69,12 +67,6 @@ fn check(steps: &[Step], comment: &str) -> Result<(), Error> {
     if comment.len() > MAX_DESCRIPTION {
         return Err(Error::invalid(format_args!(
             "the comment is longer than {MAX_DESCRIPTION} bytes"
-        )));
-    }
-    if steps.len() > MAX_STEPS {
-        return Err(Error::invalid(format_args!(
-            "there are {} steps, more than {MAX_STEPS}",
-            steps.len()
         )));
     }
     let hashed = |step: &&Step| match &step.step {

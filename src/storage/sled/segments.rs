@@ -59,15 +59,18 @@ impl SledStore {
         if events.is_empty() {
             return Ok(trail);
         }
-        for segment in trail.append(events)? {
+        let added = trail.append(events)?;
+        // More go than come, so that it ends somewhere.
+        let most = AT_ONCE + 2 * added.len();
+        for segment in added {
             for (index, piece) in segment.bytes.chunks(PIECE).enumerate() {
                 writes.insert(key(segment.last, index)?, piece);
             }
         }
         let now = milliseconds();
         if trail.is_over(&self.keep, now) {
-            let oldest = after(self.db()?, trail.first.number, AT_ONCE)?;
-            let gone = trail.give_up(&oldest, &self.keep, now)?;
+            let oldest = after(self.db()?, trail.first.number, most)?;
+            let gone = trail.give_up(&oldest, &self.keep, now);
             for segment in oldest.iter().take(gone) {
                 for index in 0..segment.bytes.len().div_ceil(PIECE) {
                     writes.remove(key(segment.last, index)?);

@@ -77,4 +77,14 @@ async fn two_instances_that_write_at_once_write_one_chain() {
     assert!(whole.code == 0 && !whole.out.contains("events 1 to"), "{}{}", whole.out, whole.err);
     let gone = as_root(&both[0], &["audit", "verify", "--expect", &tip]);
     assert!(gone.code == 0 || gone.err.contains("is not kept any more"), "{}", gone.err);
+
+    // What is damaged is found, stays, and stops nobody.
+    for (key, _) in segments(&etcd).iter().take(3) {
+        etcd.post("kv/put", &format!("{{\"key\":{key},\"value\":\"Z2FyYmFnZQ==\"}}"));
+    }
+    for number in 0..40 {
+        let answer = roots[number % 2].create_role(create_role(&format!("last{number}"))).await;
+        assert_eq!(answer.unwrap().into_inner().code, 0);
+    }
+    assert_eq!(as_root(&both[0], &["audit", "verify"]).code, 1);
 }

@@ -32,12 +32,19 @@ fn every_shell_is_told_every_command() {
 fn bash_completes_a_command() {
     let told = Command::new(BINARY).args(["completions", "bash"]).output().unwrap();
     let told = String::from_utf8(told.stdout).unwrap();
-    let script = format!(
-        "{told}\nCOMP_WORDS=(milvus-rbac run-com); COMP_CWORD=1; \
-         _milvus__rbac milvus-rbac run-com milvus-rbac; echo \"${{COMPREPLY[@]}}\""
-    );
-    let completed = Command::new("bash").args(["-c", &script]).output().unwrap();
-    assert_eq!(String::from_utf8(completed.stdout).unwrap(), "run-command\n");
+    for (typed, word, before, completed) in [
+        ("run-com", "run-com", "milvus-rbac", "run-command"),
+        ("check --us", "--us", "check", "--user"),
+        ("audit veri", "veri", "audit", "verify"),
+    ] {
+        let script = format!(
+            "{told}\nCOMP_WORDS=(milvus-rbac {typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             function=$(complete -p milvus-rbac | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \
+             $function milvus-rbac {word} {before}; echo \"${{COMPREPLY[@]}}\""
+        );
+        let said = Command::new("bash").args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(said.stdout).unwrap().trim(), completed, "{typed}");
+    }
 }
 
 #[test]

@@ -365,7 +365,7 @@ async fn bad_questions_are_refused_by_field() {
     let many = |count| std::iter::repeat_n(fine.clone(), count).collect::<Vec<_>>();
     assert_eq!(check(&root, many(1_000)).await.unwrap(), vec![true; 1_000]);
     assert!(check(&root, vec![]).await.unwrap().is_empty());
-    let text = "questions: 1001 are more than 1000".to_owned();
+    let text = "the request cannot be read: questions: there are more than 1000".to_owned();
     assert_eq!(refusal(check(&root, many(1_001)).await), (Code::InvalidArgument, text));
     let rpc = Question { asked: Some(Asked::Rpc("Sarch".to_owned())), ..fine.clone() };
     for (question, text) in [
