@@ -34,12 +34,13 @@ impl Manual {
         let command = Cli::command();
         match self {
             Self::Completions { shell } => {
-                let name = command.get_name().to_owned();
-                // With the hyphen, what is made for bash completes no flag of a command.
-                let mut command = command.name("milvus_rbac");
+                // With a hyphen in the name, what is made for bash completes no flag of a command.
+                let name = if shell == Shell::Bash { "milvus_rbac" } else { "milvus-rbac" };
                 let mut text = Vec::new();
-                clap_complete::generate(shell, &mut command, name, &mut text);
-                io::stdout().lock().write_all(&text).map_err(|e| e.to_string())
+                clap_complete::generate(shell, &mut command.name(name), name, &mut text);
+                let text = String::from_utf8_lossy(&text);
+                let text = text.replace("default milvus_rbac\n", "default milvus-rbac\n");
+                io::stdout().lock().write_all(text.as_bytes()).map_err(|e| e.to_string())
             }
             Self::Man { folder } => {
                 let tell = |e: io::Error| format!("{}: {e}", folder.display());

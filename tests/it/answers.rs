@@ -6,6 +6,7 @@ use milvus_rbac::authz::{
 };
 use milvus_rbac::model::builtin::BuiltInGroups;
 use milvus_rbac::model::command::{Command, MemberOperation, PrivilegeOperation, Rules, Target};
+use milvus_rbac::model::name::{Kind, check, check_database};
 use milvus_rbac::model::privilege::{Level, Privilege};
 use milvus_rbac::model::state::{Change, Grant, PUBLIC, Role, State};
 
@@ -94,7 +95,12 @@ fn of_call(view: &View<'_>, call: &Call<'_>, need: &Need<'_>, tried: bool) -> Re
         let held = explained.roles.contains(&near.role);
         ensure(holds && enough != held, || format!("{near:?}"))?;
     }
-    ensure(!explained.suggestions.is_empty(), || "nothing would help".to_owned())?;
+    // Where no grant can name the place there is none that is not more.
+    let can_be_named =
+        need.database().is_none_or(|name| name == "*" || check_database(name).is_ok())
+            && need.object_name().is_none_or(|name| check(Kind::Collection, name).is_ok());
+    let helps = !explained.suggestions.is_empty() || !can_be_named;
+    ensure(helps, || "nothing would help".to_owned())?;
     for suggestion in explained.suggestions.iter().filter(|_| tried) {
         let mut state = view.state.clone();
         let role = suggestion.role.unwrap_or("new_role").to_owned();
