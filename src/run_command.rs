@@ -6,7 +6,7 @@ mod shell;
 
 use serde_json::{Map, Value, json};
 
-pub use self::roles_info::{RolesInfo, roles_info};
+pub use self::roles_info::{RolesInfo, all_grants_of, roles_info};
 pub use self::shell::statements;
 use crate::rpc::proto::access::resource::Resource as Named;
 use crate::rpc::proto::access::{

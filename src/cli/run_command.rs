@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::output::tell;
 use super::server::{Server, accepted, refused};
 use super::{Failure, Outcome, ServerFlags};
-use crate::model::privilege::ANY;
-use crate::rpc::proto::service::{GrantEntity, RoleEntity, SelectGrantRequest, SelectRoleRequest};
-use crate::run_command::{Command, RolesInfo, answer, parse, refusal, roles_info, statements};
+use crate::rpc::proto::service::SelectRoleRequest;
+use crate::run_command::{
+    Command, RolesInfo, all_grants_of, answer, parse, refusal, roles_info, statements,
+};
 
 /// The flags of `run-command`.
 #[derive(Debug, Args)]
@@ -74,10 +75,7 @@ async fn look(server: &Server, info: RolesInfo) -> Result<Value, Failure> {
     }
     let mut roles = Vec::new();
     for name in info.shown(all) {
-        let role = Some(RoleEntity { name: name.clone(), ..RoleEntity::default() });
-        let entity = GrantEntity { role, db_name: ANY.to_owned(), ..GrantEntity::default() };
-        let request = SelectGrantRequest { entity: Some(entity), ..SelectGrantRequest::default() };
-        let grants = server.milvus().select_grant(request).await;
+        let grants = server.milvus().select_grant(all_grants_of(&name)).await;
         let grants = grants.map_err(|e| refused(&e))?.into_inner();
         accepted(grants.status)?;
         roles.push(info.role(&name, grants.entities));

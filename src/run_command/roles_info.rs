@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{ROLES_INFO, only, text};
 use crate::model::privilege::ANY;
 use crate::model::state::{ADMIN, PUBLIC};
-use crate::rpc::proto::service::GrantEntity;
+use crate::rpc::proto::service::{GrantEntity, RoleEntity, SelectGrantRequest};
 
 /// Which roles, and how much of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,13 @@ impl RolesInfo {
         }
         role
     }
+}
+
+/// Asks for what a role holds in all databases.
+pub fn all_grants_of(role: &str) -> SelectGrantRequest {
+    let role = Some(RoleEntity { name: role.to_owned(), ..RoleEntity::default() });
+    let entity = GrantEntity { role, db_name: ANY.to_owned(), ..GrantEntity::default() };
+    SelectGrantRequest { entity: Some(entity), ..SelectGrantRequest::default() }
 }
 
 /// The answer to `rolesInfo`.

@@ -6,13 +6,12 @@ use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use super::ask;
-use crate::model::privilege::ANY;
 use crate::rest::body::unreadable;
 use crate::rest::call::Call;
 use crate::rest::envelope::{JSON, Refusal, check};
+use crate::rpc::proto::service::SelectRoleRequest;
 use crate::rpc::proto::service::milvus_service_server::MilvusService as _;
-use crate::rpc::proto::service::{GrantEntity, RoleEntity, SelectGrantRequest, SelectRoleRequest};
-use crate::run_command::{Command, RolesInfo, answer, parse, roles_info};
+use crate::run_command::{Command, RolesInfo, all_grants_of, answer, parse, roles_info};
 
 /// A command that breaks a rule.
 const INVALID: i32 = 1100;
@@ -53,10 +52,7 @@ async fn look(call: &Call<'_>, info: RolesInfo) -> Result<Value, Refusal> {
     }
     let mut roles = Vec::new();
     for name in info.shown(all) {
-        let role = Some(RoleEntity { name: name.clone(), ..RoleEntity::default() });
-        let entity = GrantEntity { role, db_name: ANY.to_owned(), ..GrantEntity::default() };
-        let request = SelectGrantRequest { entity: Some(entity), ..SelectGrantRequest::default() };
-        let (grants, _) = ask!(call, "SelectGrant", select_grant, request)?;
+        let (grants, _) = ask!(call, "SelectGrant", select_grant, all_grants_of(&name))?;
         check(grants.status)?;
         roles.push(info.role(&name, grants.entities));
     }
