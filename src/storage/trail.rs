@@ -3,7 +3,8 @@
 //! Each event's hash is SHA-256 over the hash of the one before and the event's own bytes, which hold
 //! its number. The events of a commit are kept together as a segment, behind the mark of the event
 //! before them. The store keeps the marks of where the trail begins and ends beside the last commit,
-//! in the same atomic write: so a trail that was changed, or is not whole, does not verify.
+//! in the same atomic write: so a trail that was changed, or is not whole, does not verify. The hashes have
+//! no key: whoever writes the whole trail anew is found by a mark that was kept elsewhere alone.
 //!
 //! An empty trail begins with its first event, whatever was changed before there was one.
 

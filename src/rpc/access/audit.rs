@@ -112,8 +112,8 @@ impl Listing {
         }
     }
 
-    /// INVARIANT: whoever may not see the trail any more is told nothing more of it. Defended by
-    /// `tests/it/audit/mod.rs`.
+    /// Whoever may not see the trail any more is told no further page of it. `tests/it/audit/mod.rs` holds
+    /// the admission to the first page, not yet that of later ones.
     async fn page(&self, after: u64) -> Result<Page, Status> {
         self.gate.admit(&self.identity, "", LIST_AUDIT_EVENTS, &[]).await?;
         self.engine.audit(after).await.map_err(|e| match e.kind() {

@@ -64,7 +64,8 @@ async fn a_trail_is_listed_and_verified() {
     assert_eq!(as_root(&server, &["audit", "verify", "--expect", "ten"]).code, 2);
 }
 
-/// INVARIANT: an export that was changed anywhere is found to be, without its server.
+/// INVARIANT: an export of which anything was changed is found to be, without its server. One whose first or
+/// last line was written anew to fit is found by `--expect` alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_is_verified_alone_and_every_change_of_it_is_found() {
     let (server, folder) = (Server::start(&FLAGS), TempDir::new().unwrap());
