@@ -5,6 +5,7 @@ mod audit;
 mod etcd;
 mod manual;
 mod reset;
+mod sidecar;
 mod store;
 
 pub use self::manual::Manual;
@@ -14,14 +15,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::http::Uri;
-use axum::http::uri::Authority;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::reset::Reset;
+pub use self::sidecar::Behind;
+use self::sidecar::{SidecarFlags, authority};
 use crate::cli;
 use crate::engine::Sharing;
-use crate::gate::{Credentials, Options};
+use crate::gate::Options;
 use crate::model::builtin::BuiltInGroups;
 use crate::model::command::Rules;
 use crate::model::name;
@@ -239,35 +240,6 @@ pub struct Flags {
     planned: Planned,
 }
 
-/// The flags of the sidecar.
-#[derive(Debug, Args)]
-struct SidecarFlags {
-    /// Forward calls that are allowed and not answered here to this Milvus: `http://HOST:PORT`.
-    #[arg(long, env = "MILVUS_RBAC_UPSTREAM", value_name = "URL")]
-    upstream: Option<String>,
-    /// Credentials towards the upstream: `none`, `passthrough` or `file:F`, which holds
-    /// `user:password`.
-    #[arg(long, env = "MILVUS_RBAC_UPSTREAM_AUTH", default_value = "none", value_name = "HOW")]
-    upstream_auth: String,
-    /// Where the upstream's REST is: `http://HOST:PORT`. Without it REST calls of the data plane
-    /// are refused.
-    #[arg(long, env = "MILVUS_RBAC_UPSTREAM_REST", value_name = "URL")]
-    upstream_rest: Option<String>,
-    /// Whether grants on a collection cover its aliases, which the upstream is asked for.
-    #[arg(long, env = "MILVUS_RBAC_RESOLVE_ALIASES", default_value = "on")]
-    resolve_aliases: Switch,
-    /// Record what would be refused, and forward it all the same. Users, roles and grants stay
-    /// guarded.
-    #[arg(long, env = "MILVUS_RBAC_AUDIT_ONLY")]
-    audit_only: bool,
-    /// Log one in so many allowed decisions: 1 for all, 0 for none. Refusals are always logged.
-    #[arg(long, env = "MILVUS_RBAC_AUDIT_ALLOWED", default_value_t = 0, value_name = "N")]
-    audit_allowed: u64,
-    /// Serve Envoy's external authorization on the data port, to callers without credentials.
-    #[arg(long, env = "MILVUS_RBAC_EXT_AUTHZ", default_value = "off")]
-    ext_authz: Switch,
-}
-
 /// Flags of shapes that are still to be built. They are refused, so that nobody believes that they
 /// do something.
 #[derive(Debug, Args)]
@@ -348,37 +320,6 @@ pub struct PolicyFile {
     pub interval: Duration,
 }
 
-/// A Milvus behind the gate.
-#[derive(Debug)]
-pub struct Behind {
-    /// `HOST:PORT` of its gRPC.
-    pub authority: Authority,
-    /// What it is shown.
-    pub credentials: Credentials,
-    /// `HOST:PORT` of its REST.
-    pub rest: Option<Authority>,
-}
-
-impl SidecarFlags {
-    fn behind(&self) -> Result<Option<Behind>, String> {
-        let authority = |flag: &str, url: &Option<String>| {
-            url.as_ref().map(|url| authority(flag, url)).transpose()
-        };
-        let rest = authority("--upstream-rest", &self.upstream_rest)?;
-        let Some(upstream) = authority("--upstream", &self.upstream)? else {
-            let alone = match () {
-                () if rest.is_some() => "--upstream-rest",
-                () if self.audit_only => "--audit-only",
-                () if self.upstream_auth != "none" => "--upstream-auth",
-                () => return Ok(None),
-            };
-            return Err(format!("{alone} needs --upstream"));
-        };
-        let credentials = credentials(&self.upstream_auth)?;
-        Ok(Some(Behind { authority: upstream, credentials, rest }))
-    }
-}
-
 impl TryFrom<Flags> for Config {
     type Error = String;
 
@@ -457,33 +398,6 @@ fn address(flag: &str, address: String) -> Result<String, String> {
     match port {
         Some(_) => Ok(address),
         None => Err(format!("{flag}: `{address}` is not HOST:PORT, such as 127.0.0.1:19530")),
-    }
-}
-
-fn authority(flag: &str, url: &str) -> Result<Authority, String> {
-    if url.starts_with("https://") {
-        return Err(format!("{flag}: TLS is not supported by this version"));
-    }
-    let usable = |uri: &Uri| uri.scheme_str() == Some("http") && uri.path() == "/";
-    url.parse::<Uri>()
-        .ok()
-        .filter(usable)
-        .and_then(|uri| uri.authority().cloned())
-        .filter(|authority| authority.port().is_some() && !authority.as_str().contains('@'))
-        .ok_or_else(|| format!("{flag}: `{url}` is not http://HOST:PORT"))
-}
-
-fn credentials(how: &str) -> Result<Credentials, String> {
-    let flag = "--upstream-auth";
-    match how.split_once(':') {
-        None if how == "none" => Ok(Credentials::None),
-        None if how == "passthrough" => Ok(Credentials::Passthrough),
-        Some(("file", file)) => {
-            let login = fs::read_to_string(file).map_err(|e| format!("{flag} {file}: {e}"))?;
-            Credentials::own(login.trim_end_matches(['\r', '\n']))
-                .ok_or_else(|| format!("{flag} {file}: it does not hold user:password"))
-        }
-        _ => Err(format!("{flag}: `{how}` is none of none, passthrough, file:F")),
     }
 }
 
