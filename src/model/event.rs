@@ -166,7 +166,7 @@ fn text_of(change: &Change) -> Option<String> {
     }
 }
 
-/// INVARIANT: no event holds a password or the hash of one. Defended by `tests/it/audit.rs`.
+/// INVARIANT: no event holds a password or the hash of one. Defended by `tests/it/audit/`.
 fn without_secret(change: Change) -> Change {
     match change {
         Change::PutUser { name, description, .. } => {

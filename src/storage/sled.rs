@@ -344,7 +344,11 @@ fn identify(db: &sled::Db) -> Result<Option<(u128, Commit, Trail)>, StoreError> 
     };
     if ![FORMAT_VERSION, FORMAT_WITHOUT_TRAIL].contains(&&*format) {
         let format = String::from_utf8_lossy(&format).into_owned();
-        return Err(damaged(format_args!("store format `{format}`")));
+        // Nothing is damaged: to begin anew, as after damage, would lose everything.
+        return Err(StoreError::Unfit(format!(
+            "store format `{format}` is of another version of milvus-rbac: run that one, and leave the folder as \
+             it is"
+        )));
     }
     let id = get(db, ID)?.and_then(|id| Some(u128::from_be_bytes((*id).try_into().ok()?)));
     let id = id.ok_or_else(|| damaged("no store id"))?;
@@ -525,6 +529,7 @@ fn located(folder: &Path, error: StoreError) -> StoreError {
     match error {
         StoreError::InUse(what) => StoreError::InUse(format!("{folder}: {what}")),
         StoreError::Unavailable(what) => StoreError::Unavailable(format!("{folder}: {what}")),
+        StoreError::Unfit(what) => StoreError::Unfit(format!("{folder}: {what}")),
         StoreError::Damaged(what) => StoreError::Damaged(format!(
             "{folder}: {what}: move the folder away, start anew, with --root-password-file, since \
              root is new too, and restore a backup (README, Operations)"

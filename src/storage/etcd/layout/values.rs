@@ -64,8 +64,14 @@ impl Head {
             id.and_then(|id| u128::from_str_radix(id, 16).ok())
         };
         let damaged = || StoreError::Damaged(format!("the last commit is {fields:?}"));
-        if fields.get("format").and_then(Value::as_u64) != Some(FORMAT) {
-            return Err(damaged());
+        match fields.get("format").and_then(Value::as_u64) {
+            Some(FORMAT) => {}
+            Some(other) => {
+                return Err(StoreError::Damaged(format!(
+                    "its format is {other}, of another version of milvus-rbac: run that one"
+                )));
+            }
+            None => return Err(damaged()),
         }
         let revision = fields.get("revision").and_then(Value::as_u64).ok_or_else(damaged)?;
         let (store_id, batch) = (number("store_id").ok_or_else(damaged)?, number("batch"));
