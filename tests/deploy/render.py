@@ -19,9 +19,9 @@ class Failed(Exception):
     """A tool that ended with something else than 0; its text is what it said."""
 
 
-def run(*command, stdin=None):
+def run(*command, stdin=None, **more):
     done = subprocess.run(
-        [str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=120
+        [str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=120, **more
     )
     if done.returncode:
         raise Failed(done.stderr.strip() or done.stdout.strip())
@@ -44,7 +44,9 @@ class Tools:
                 file.flush()
                 values = file.name
             command = ("template", "mine", chart, "--namespace", NAMESPACE, "--values", values)
-            return run(self.folder / "helm", *command, *more)
+            # Whatever clusters are known on this machine are none of Helm's business.
+            home = {"HOME": str(self.folder / "home"), "KUBECONFIG": "/dev/null"}
+            return run(self.folder / "helm", *command, *more, env=home)
 
     def lint(self, values):
         return run(self.folder / "helm", "lint", "--strict", CHART, "--values", values)

@@ -3,6 +3,7 @@
 import base64
 import json
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -42,16 +43,18 @@ class Pod:
         ((_, pod),) = pods(docs)
         self.container, self.folder = server(pod["spec"]), pathlib.Path(folder)
         self.data, self.admin = free_port(), free_port()
-        # What is behind a sidecar is somewhere else too: nobody listens there.
+        told = environment(self.container)
         self.moved = {
             "0.0.0.0:19530": f"127.0.0.1:{self.data}",
             "0.0.0.0:9091": f"127.0.0.1:{self.admin}",
-            "127.0.0.1:29530": f"127.0.0.1:{free_port()}",
         }
+        # Nobody listens where a Milvus or an etcd would be.
+        for elsewhere in re.findall(r"//([^/]+)", f"{told['MILVUS_RBAC_STORE']} {told.get('MILVUS_RBAC_UPSTREAM')}"):
+            self.moved[elsewhere] = ",".join(f"127.0.0.1:{free_port()}" for _ in elsewhere.split(","))
         for mount in self.container["volumeMounts"]:
             self.moved[mount["mountPath"]] = f"{self.folder}{mount['mountPath']}"
         self.fill(docs, pod["spec"], files)
-        told = self.move(environment(self.container))
+        told = self.move(told)
         self.log = open(self.folder / "log", "w+")
         self.process = subprocess.Popen(
             [binary, *self.container.get("args", [])],
@@ -130,8 +133,8 @@ class Pod:
 
 
 def serves(binary, text, folder, files, role=None):
-    docs = list(yaml.safe_load_all(text))
-    with Pod(binary, [d for d in docs if d], folder, files) as pod:
+    docs = [d for d in yaml.safe_load_all(text) if d]
+    with Pod(binary, docs, folder, files) as pod:
         until("live", lambda: pod.probe("liveness") == "SERVING")
         until("ready", lambda: pod.probe("readiness") == "SERVING")
         roles = pod.roles(pod.password())
@@ -144,9 +147,17 @@ def serves(binary, text, folder, files, role=None):
         assert wait <= seconds < wait + 10, f"it took {seconds:.1f} s to stop, with a wait of {wait} s"
 
 
-def waits_for_its_milvus(binary, text, folder):
+def ends_without_its_etcd(binary, text, folder, files):
+    """Exit code 1, not 2: what it was told is right, and the etcd is not there."""
     docs = [d for d in yaml.safe_load_all(text) if d]
-    with Pod(binary, docs, folder, {}) as pod:
+    with Pod(binary, docs, folder, files) as pod:
+        code = pod.process.wait(PATIENCE)
+        assert code == 1 and "the store is unavailable" in pod.said(), f"{code}: {pod.said()}"
+
+
+def waits_for_its_milvus(binary, text, folder, files):
+    docs = [d for d in yaml.safe_load_all(text) if d]
+    with Pod(binary, docs, folder, files) as pod:
         until("live", lambda: pod.probe("liveness") == "SERVING")
         until("asked", lambda: pod.probe("readiness") == "NOT_SERVING")
         # Logins and grants are served all the same.

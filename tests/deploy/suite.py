@@ -6,12 +6,14 @@ import sys
 import tempfile
 import tomllib
 import traceback
+from base64 import b64encode
 
 import yaml
 
 import manifests
 import restricted
 import serving
+from cluster import cluster
 from render import CHART, DEPLOY, HERE, Failed, Tools, containers, documents, pods, run, secret_values
 
 # The oldest Kubernetes that the chart takes, and the newest that there are schemas of.
@@ -160,12 +162,55 @@ def versions(version):
 
 
 def random_password(tools):
-    """One is made for each release, and none where a Secret is named."""
+    """One is made for each release and kept over upgrades, and none where a Secret is named."""
     made = [list(secret_values(documents(tools.helm({})))) for _ in range(2)]
     if any(len(m) != 1 or len(m[0][2]) != 24 for m in made) or made[0] == made[1]:
         yield f"{made}"
+    name, key, kept = made[0][0]
+    there = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+    with cluster({name: there | {"data": {key: b64encode(kept.encode()).decode()}}}) as address:
+        after = documents(tools.helm({}, "--dry-run=server", "--kube-apiserver", address))
+    if list(secret_values(after)) != made[0]:
+        yield f"an upgrade makes another password: {list(secret_values(after))}"
+    with cluster({}) as address:
+        fresh = documents(tools.helm({}, "--dry-run=server", "--kube-apiserver", address))
+    if [len(value) for _, _, value in secret_values(fresh)] != [24]:
+        yield f"a first installation: {list(secret_values(fresh))}"
     if list(secret_values(documents(tools.helm({"rootPassword": {"existingSecret": "our-root"}})))):
         yield "a Secret beside the one that is named"
+
+
+def as_told(tools, binary):
+    """The server takes what the manifests tell it, and does what the probes and the end of a pod ask for."""
+    files = {
+        "our-root": {"root-password": "a password of ours"},
+        "our-passwords": {"alice": "P@ssw0rd"},
+        "etcd-user": {"credentials": "milvus-rbac:a password of ours"},
+        "milvus-login": {"credentials": "root:a password of ours"},
+        "milvus-rbac-root": {"password": "a password of ours"},
+    }
+
+    def helm(name):
+        # But for TLS, whose certificates the tests of the server make, and with a shorter wait.
+        values = yaml.safe_load((HERE / "values" / f"{name}.yaml").read_text())
+        changed = {"tls": {}, "lifecycle": {"drainWait": 2}} if name.endswith("full") else {}
+        if "etcd" in values:
+            changed["etcd"] = values["etcd"] | {"tls": {}}
+        return tools.helm(values | changed)
+
+    def told(name, text, start, *more):
+        with tempfile.TemporaryDirectory() as place:
+            check(f"as told by {name}", lambda: start(binary, text, place, files, *more))
+
+    told("standalone.yaml", helm("standalone"), serving.serves)
+    told("standalone-full.yaml", helm("standalone-full"), serving.serves, "reader")
+    told("kustomize standalone", tools.kustomize(DEPLOY / "kustomize" / "standalone"), serving.serves)
+    for name in ("replicated", "replicated-full"):
+        told(f"{name}.yaml", helm(name), serving.ends_without_its_etcd)
+    told("kustomize replicated", tools.kustomize(DEPLOY / "kustomize" / "replicated"), serving.ends_without_its_etcd)
+    for name in ("sidecar", "sidecar-full"):
+        told(f"{name}.yaml", helm(name), serving.waits_for_its_milvus)
+    told("kustomize sidecar", tools.kustomize(DEPLOY / "kustomize" / "sidecar"), serving.waits_for_its_milvus)
 
 
 def main(folder, binary):
@@ -189,24 +234,7 @@ def main(folder, binary):
     bad_values(tools)
     can_fail(tools, help_text, version)
 
-    # As standalone-full.yaml, but for TLS, whose certificates the tests of the server make, and with a
-    # shorter wait.
-    full = yaml.safe_load((HERE / "values" / "standalone-full.yaml").read_text())
-    full |= {"tls": {}, "lifecycle": {"drainWait": 2}}
-    files = {"our-root": {"root-password": "a password of ours"}, "our-passwords": {"alice": "P@ssw0rd"}}
-    runs = (
-        ("standalone.yaml", tools.helm(HERE / "values" / "standalone.yaml"), {}, None),
-        ("standalone-full.yaml", tools.helm(full), files, "reader"),
-        ("kustomize", tools.kustomize(DEPLOY / "kustomize" / "standalone"),
-         {"milvus-rbac-root": {"password": "a password of ours"}}, None),
-    )  # fmt: skip
-    for name, text, content, role in runs:
-        with tempfile.TemporaryDirectory() as place:
-            check(f"the server runs as {name} tells it", lambda: serving.serves(binary, text, place, content, role))
-    with tempfile.TemporaryDirectory() as place:
-        text = tools.helm(HERE / "values" / "sidecar.yaml")
-        check("a sidecar without its Milvus", lambda: serving.waits_for_its_milvus(binary, text, place))
-
+    as_told(tools, binary)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
