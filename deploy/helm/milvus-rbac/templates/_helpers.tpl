@@ -116,7 +116,7 @@ arguments, so that a value is told in one way.
     {{- end }}
   {{- end }}
 {{- else }}
-  {{- $_ := set $env "MILVUS_RBAC_STORE" "sled:/data" }}
+  {{- $_ := set $env "MILVUS_RBAC_STORE" "sled:/data/store" }}
 {{- end }}
 {{- if eq $v.mode "sidecar" }}
   {{- $upstream := printf "http://127.0.0.1:%d" (int $v.milvus.port) }}
