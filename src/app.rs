@@ -46,7 +46,7 @@ use crate::telemetry;
 
 pub use self::copy::copy;
 pub use self::reset::reset;
-use self::stop::{Signals, Told};
+use self::stop::{Readiness, Signals, Told};
 
 /// How long running calls may take to finish when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -83,6 +83,8 @@ pub async fn run(config: Config) -> Result<(), String> {
     let (phase, phases) = watch::channel(Phase::Serving);
     let (admin_phase, admin_phases) = watch::channel(Phase::Serving);
     let health = HealthService::new(is_ready.clone());
+    // Whoever finds a port answering may tell the process to stop.
+    let mut signals = Signals::listen()?;
     // From the start: a process that takes its time is not one that hangs.
     let (admin_routes, admin_routed) = watch::channel(admin::loading(metrics.clone()));
     let admin_address = admin.as_ref().map(Port::address).transpose().map_err(|e| e.to_string())?;
@@ -91,12 +93,13 @@ pub async fn run(config: Config) -> Result<(), String> {
         let stay = Stay { phase: admin_phases, grace: ADMIN_GRACE, max_age: None };
         tokio::spawn(port.serve(app, stay))
     });
-    let mut signals = Signals::listen()?;
     let Some(started) = signals.before(start_engine(&config)).await else {
         info!("stopped while loading");
         return Ok(());
     };
     let (engine, writer) = started?;
+    // Before root is made: here a start may fail still.
+    let data = data.listen()?;
     // A follower has the root of its centre.
     let center = match &config.store {
         StoreUrl::Follow(Target { authority, tls }) => {
@@ -164,16 +167,18 @@ pub async fn run(config: Config) -> Result<(), String> {
         gate: config.gate,
     }
     .into_router();
-    let data = data.listen()?;
+    let mut readiness = Readiness {
+        ready,
+        health: engine.watch_health(),
+        upstream: upstream_ready.unwrap_or_else(|| watch::channel(true).1),
+        phase: phases.clone(),
+    };
+    // Whoever reads the announcement may ask at once.
+    readiness.tell();
+    drop(admin_routes.send_replace(admin_app));
     announce(data.address(), admin_address)?;
 
-    tokio::spawn(stop::keep_ready(
-        ready,
-        engine.watch_health(),
-        upstream_ready.unwrap_or_else(|| watch::channel(true).1),
-        phases.clone(),
-    ));
-    drop(admin_routes.send_replace(admin_app));
+    tokio::spawn(readiness.keep());
     let max_age = config.life_cycle.max_connection_age;
     let stay = Stay { phase: phases, grace: GRACE, max_age };
     let mut data = tokio::spawn(data.serve(data_app, stay));

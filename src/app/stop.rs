@@ -58,25 +58,33 @@ pub(super) async fn reason(signals: &mut Signals, engine: &Engine) -> Option<Tol
     }
 }
 
-/// Keeps `ready` in step with the engine and the upstream, until the process is told to stop.
-pub(super) async fn keep_ready(
-    ready: watch::Sender<bool>,
-    mut health: watch::Receiver<Health>,
-    mut upstream: watch::Receiver<bool>,
-    mut phase: watch::Receiver<Phase>,
-) {
-    loop {
-        let stays = *phase.borrow_and_update() == Phase::Serving;
-        let upstream_ready = *upstream.borrow_and_update();
-        let now = *health.borrow_and_update() == Health::Healthy && upstream_ready && stays;
-        ready.send_if_modified(|ready| std::mem::replace(ready, now) != now);
-        if !stays {
-            break;
-        }
-        tokio::select! {
-            changed = health.changed() => if changed.is_err() { break },
-            Ok(()) = upstream.changed() => {}
-            changed = phase.changed() => if changed.is_err() { break },
+/// What this instance's readiness depends on.
+pub(super) struct Readiness {
+    pub(super) ready: watch::Sender<bool>,
+    pub(super) health: watch::Receiver<Health>,
+    pub(super) upstream: watch::Receiver<bool>,
+    pub(super) phase: watch::Receiver<Phase>,
+}
+
+impl Readiness {
+    /// Tells what holds now. Returns whether that may change.
+    pub(super) fn tell(&mut self) -> bool {
+        let stays = *self.phase.borrow_and_update() == Phase::Serving;
+        let upstream_ready = *self.upstream.borrow_and_update();
+        let healthy = *self.health.borrow_and_update() == Health::Healthy;
+        let now = healthy && upstream_ready && stays;
+        self.ready.send_if_modified(|ready| std::mem::replace(ready, now) != now);
+        stays
+    }
+
+    /// Tells every change, until the process is told to stop.
+    pub(super) async fn keep(mut self) {
+        while self.tell() {
+            tokio::select! {
+                changed = self.health.changed() => if changed.is_err() { break },
+                Ok(()) = self.upstream.changed() => {}
+                changed = self.phase.changed() => if changed.is_err() { break },
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ impl Stay {
 pub struct Leaving(pub(super) watch::Receiver<bool>);
 
 impl Leaving {
-    /// Ends when the connection is about to.
+    /// Ends when the connection is about to: what is sent then comes after the client was told.
     pub async fn told(&mut self) {
         // Without its sender the connection has ended.
         let _ = self.0.wait_for(|leaving| *leaving).await;

@@ -71,9 +71,11 @@ impl Health for HealthService {
         };
         let leaving = request.extensions().get::<Leaving>().cloned();
         let leaving = leaving.ok_or_else(status::unguarded)?;
-        let place = self.places.clone().try_acquire_owned().map_err(|_| {
-            status::overloaded("too many watch the health, try again later")
-        })?;
+        let place = self
+            .places
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| status::overloaded("too many watch the health, try again later"))?;
         let (answers, taken) = mpsc::channel(1);
         tokio::spawn(async move {
             let _place = place;
