@@ -11,14 +11,15 @@ use tokio::sync::watch;
 
 use crate::engine::{Engine, Health};
 use crate::gate::Options;
+use crate::listener::Phase;
 
 /// What the admin port tells from.
 #[derive(Debug, Clone)]
 pub struct Admin {
     /// The state and whether it can change.
     pub engine: Engine,
-    /// Set once the process is about to end.
-    pub stopping: watch::Receiver<bool>,
+    /// How far the process has come with its end.
+    pub phase: watch::Receiver<Phase>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
     /// Whether the Milvus behind the gate answers, where there is one.
@@ -39,12 +40,22 @@ impl Admin {
     }
 }
 
+/// What is told before there is anything to tell.
+pub fn loading(metrics: PrometheusHandle) -> Router {
+    let loading = || async { (StatusCode::SERVICE_UNAVAILABLE, "loading\n") };
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(loading))
+        .route("/healthz", get(loading))
+        .route("/metrics", get(async move || metrics.render()))
+}
+
 const BEHIND: Option<&str> =
     Some("what others change in the store is not heard of: nothing is decided");
 
 async fn readiness(State(admin): State<Admin>) -> Response {
     let problem = match admin.engine.health() {
-        _ if *admin.stopping.borrow() => Some("stopping"),
+        _ if *admin.phase.borrow() != Phase::Serving => Some("stopping"),
         // The keeper looks from time to time alone.
         Health::Healthy if admin.engine.current().is_err() => BEHIND,
         Health::Healthy if !upstream_ready(&admin) => {

@@ -6,27 +6,26 @@ mod person;
 mod policy;
 mod reset;
 mod root;
+mod stop;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderMap;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 use tracing::{info, warn};
 
-use crate::admin::Admin;
+use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
 use crate::engine::{Engine, Health, WriterThread};
 use crate::gate::{self, Center, Credentials, External, Gate, Upstream};
-use crate::listener::Port;
+use crate::listener::{Bound, Phase, Port, Stay};
 use crate::passwords::Passwords;
 use crate::rest::{self, RestUpstream};
 use crate::rpc::proto::access::access_service_server::{
@@ -37,7 +36,7 @@ use crate::rpc::proto::service::client_telemetry_service_server::{
     ClientTelemetryServiceServer, SERVICE_NAME as TELEMETRY,
 };
 use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
-use crate::rpc::{Access, Behind, DESCRIPTORS, Service};
+use crate::rpc::{Access, Behind, DESCRIPTORS, HealthService, Service};
 use crate::storage::Store;
 use crate::storage::etcd::EtcdStore;
 use crate::storage::follow::{FollowStore, Target};
@@ -47,9 +46,14 @@ use crate::telemetry;
 
 pub use self::copy::copy;
 pub use self::reset::reset;
+use self::stop::{Readiness, Signals, Told};
 
 /// How long running calls may take to finish when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How much of that is left when long answers are broken off, so that their readers hear of it.
+const BREAK_OFF: Duration = Duration::from_secs(2);
+/// How long those at the admin port may take, when all else has ended.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
 /// How long an etcd may take to be read as a whole.
 const ETCD_PATIENCE: Duration = Duration::from_secs(120);
 /// How often a follower asks whether it is up to date, within the time in which it must hear so, and
@@ -66,16 +70,36 @@ pub async fn run(config: Config) -> Result<(), String> {
     tokio::spawn(telemetry::keep_metrics(metrics.clone()));
     info!(version = env!("CARGO_PKG_VERSION"), store = ?config.store, "starting");
     // Before the store: a start that fails must not leave one behind with a password of its own.
-    let data = Port::bind("--listen", &config.listen).await?;
+    let data = Bound::at("--listen", &config.listen).await?;
     let admin = match &config.admin_listen {
-        Some(address) => Some(Port::bind("--admin-listen", address).await?),
+        Some(address) => Some(Bound::at("--admin-listen", address).await?.listen()?),
         None => None,
     };
 
     let passwords = Passwords::new(config.bcrypt_cost)?;
     let clock = Arc::new(Clock::default());
     let groups = Arc::new(config.rules.groups.clone());
-    let (engine, writer) = start_engine(&config).await?;
+    let (ready, is_ready) = watch::channel(false);
+    let (phase, phases) = watch::channel(Phase::Serving);
+    let (admin_phase, admin_phases) = watch::channel(Phase::Serving);
+    let health = HealthService::new(is_ready.clone());
+    // Whoever finds a port answering may tell the process to stop.
+    let mut signals = Signals::listen()?;
+    // From the start: a process that takes its time is not one that hangs.
+    let (admin_routes, admin_routed) = watch::channel(admin::loading(metrics.clone()));
+    let admin_address = admin.as_ref().map(Port::address).transpose().map_err(|e| e.to_string())?;
+    let admin = admin.map(|port| {
+        let app = admin_router(Routes::new(health.clone().into_server()), admin_routed);
+        let stay = Stay { phase: admin_phases, grace: ADMIN_GRACE, max_age: None };
+        tokio::spawn(port.serve(app, stay))
+    });
+    let Some(started) = signals.before(start_engine(&config)).await else {
+        info!("stopped while loading");
+        return Ok(());
+    };
+    let (engine, writer) = started?;
+    // Before root is made: here a start may fail still.
+    let data = data.listen()?;
     // A follower has the root of its centre.
     let center = match &config.store {
         StoreUrl::Follow(Target { authority, tls }) => {
@@ -98,15 +122,14 @@ pub async fn run(config: Config) -> Result<(), String> {
         warn!("audit only: what would be refused is recorded, and forwarded all the same");
     }
 
-    let (stop, stopping) = watch::channel(false);
-    let (reporter, health) = tonic_health::server::health_reporter();
+    let (break_off, breaking_off) = watch::channel(false);
     let behind_rest = config.upstream.as_ref().and_then(|u| {
         let authority = u.rest.clone()?;
         Some(RestUpstream::new(authority, u.credentials.clone()))
     });
     let upstream =
         config.upstream.map(|u| Arc::new(Upstream::new(u.authority, None, u.credentials)));
-    let ready = upstream.as_ref().map(|upstream| {
+    let upstream_ready = upstream.as_ref().map(|upstream| {
         let upstream = upstream.clone();
         let ready = upstream.watch_ready();
         tokio::spawn(async move { upstream.probe().await });
@@ -120,14 +143,14 @@ pub async fn run(config: Config) -> Result<(), String> {
         center,
         config.gate,
     ));
-    let behind = Behind { ready: ready.clone(), aliases: gate.aliases() };
+    let behind = Behind { ready: upstream_ready.clone(), aliases: gate.aliases() };
     let service = Service::new(engine.clone(), passwords, groups, clock, behind);
     let rest = rest::router(gate.clone(), service.clone(), behind_rest);
-    let access = Access::new(service.clone(), gate.clone(), stopping.clone());
+    let access = Access::new(service.clone(), gate.clone(), breaking_off);
     let mut routes = Routes::new(ClientTelemetryServiceServer::new(service.clone()))
         .add_service(MilvusServiceServer::new(service).max_decoding_message_size(gate::MAX_MESSAGE))
         .add_service(AccessServiceServer::new(access).max_decoding_message_size(gate::MAX_MESSAGE))
-        .add_service(health);
+        .add_service(health.into_server());
     if config.gate.ext_authz {
         let external = AuthorizationServer::new(External::new(gate.clone()));
         routes = routes.add_service(external.max_decoding_message_size(gate::MAX_MESSAGE));
@@ -138,40 +161,54 @@ pub async fn run(config: Config) -> Result<(), String> {
     let data_app = data_router(routes, gate, rest);
     let admin_app = Admin {
         engine: engine.clone(),
-        stopping: stopping.clone(),
+        phase: phases.clone(),
         metrics,
-        upstream: ready.clone(),
+        upstream: upstream_ready.clone(),
         gate: config.gate,
     }
     .into_router();
-    // Whoever reads the announcement may tell the process to stop.
-    let told_to_stop = told_to_stop()?;
-    announce(&data, admin.as_ref())?;
-
-    tokio::spawn(report_health(
-        reporter,
-        engine.watch_health(),
-        ready.unwrap_or_else(|| watch::channel(true).1),
-        stopping.clone(),
-    ));
-    let admin = admin.map(|port| tokio::spawn(port.serve(admin_app, stopping.clone(), GRACE)));
-    let data = tokio::spawn(data.serve(data_app, stopping, GRACE));
-    let mut health = engine.watch_health();
-    let failed = tokio::select! {
-        () = told_to_stop => false,
-        _ = health.wait_for(|health| *health == Health::Stopped) => true,
+    let mut readiness = Readiness {
+        ready,
+        health: engine.watch_health(),
+        upstream: upstream_ready.unwrap_or_else(|| watch::channel(true).1),
+        phase: phases.clone(),
     };
+    // Whoever reads the announcement may ask at once.
+    readiness.tell();
+    drop(admin_routes.send_replace(admin_app));
+    announce(data.address(), admin_address)?;
+
+    tokio::spawn(readiness.keep());
+    let max_age = config.life_cycle.max_connection_age;
+    let stay = Stay { phase: phases, grace: GRACE, max_age };
+    let mut data = tokio::spawn(data.serve(data_app, stay));
+    let told = stop::reason(&mut signals, &engine).await;
     info!("stopping");
-    stop.send_replace(true);
-    if !data.await.unwrap_or(false) {
+    phase.send_replace(Phase::Draining);
+    // INVARIANT: whoever watches has heard that this instance is not ready before it turns anybody
+    // away. Defended by `tests/it/lifecycle/drain.rs`.
+    let _ = is_ready.clone().wait_for(|ready| !ready).await;
+    if told == Some(Told::Terminate) {
+        stop::drain(config.life_cycle.drain_wait, &mut signals, &engine).await;
+    }
+    phase.send_replace(Phase::Stopping);
+    let soon = tokio::time::timeout(GRACE - BREAK_OFF, &mut data).await;
+    break_off.send_replace(true);
+    let all_ended = match soon {
+        Ok(ended) => ended,
+        Err(_) => data.await,
+    };
+    if !all_ended.unwrap_or(false) {
         warn!("connections were still open after {} s", GRACE.as_secs());
     }
-    if let Some(admin) = admin {
-        admin.abort();
-    }
+    let failed = engine.health() == Health::Stopped;
     tokio::time::timeout(GRACE, end(engine, writer)).await.unwrap_or_else(|_| {
         Err(format!("the store has not answered for {} s; it was not closed", GRACE.as_secs()))
     })?;
+    admin_phase.send_replace(Phase::Stopping);
+    if let Some(admin) = admin {
+        let _ = admin.await;
+    }
     if failed { Err("the writer ended by itself".to_owned()) } else { Ok(()) }
 }
 
@@ -265,62 +302,28 @@ fn data_router(routes: Routes, gate: Arc<Gate>, rest: Router) -> Router {
     }))
 }
 
+/// gRPC health, and for everything else what there is to tell by now.
+fn admin_router(health: Routes, told: watch::Receiver<Router>) -> Router {
+    let grpc = health.into_axum_router();
+    Router::new().fallback_service(tower::service_fn(move |request: axum::extract::Request| {
+        let health = is_grpc(request.headers());
+        let mut routes = if health { grpc.clone() } else { told.borrow().clone() };
+        async move { tower::Service::call(&mut routes, request).await }
+    }))
+}
+
 fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(http::header::CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// One line for each port, on standard output, for whoever started the process.
-fn announce(data: &Port, admin: Option<&Port>) -> Result<(), String> {
-    let tell = |e: std::io::Error| e.to_string();
+fn announce(data: io::Result<SocketAddr>, admin: Option<SocketAddr>) -> Result<(), String> {
+    let tell = |e: io::Error| e.to_string();
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on {}", data.address().map_err(tell)?).map_err(tell)?;
+    writeln!(out, "listening on {}", data.map_err(tell)?).map_err(tell)?;
     if let Some(admin) = admin {
-        writeln!(out, "admin on {}", admin.address().map_err(tell)?).map_err(tell)?;
+        writeln!(out, "admin on {admin}").map_err(tell)?;
     }
     out.flush().map_err(tell)
-}
-
-/// Keeps gRPC health in step with the engine, until the process stops.
-async fn report_health(
-    mut reporter: HealthReporter,
-    mut health: watch::Receiver<Health>,
-    mut upstream: watch::Receiver<bool>,
-    mut stopping: watch::Receiver<bool>,
-) {
-    const SERVICES: [&str; 4] = ["", SERVICE_NAME, TELEMETRY, ACCESS];
-    loop {
-        let stop = *stopping.borrow_and_update();
-        let upstream_ready = *upstream.borrow_and_update();
-        let healthy = *health.borrow_and_update() == Health::Healthy && upstream_ready && !stop;
-        let status = if healthy { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for service in SERVICES {
-            reporter.set_service_status(service, status).await;
-        }
-        if stop {
-            break;
-        }
-        tokio::select! {
-            changed = health.changed() => if changed.is_err() { break },
-            Ok(()) = upstream.changed() => {}
-            changed = stopping.changed() => if changed.is_err() { break },
-        }
-    }
-    // Those who watch have been told; their streams would hold up the end.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    for service in SERVICES {
-        reporter.clear_service_status(service).await;
-    }
-}
-
-/// Listens for signals from now on; the future ends with the first.
-fn told_to_stop() -> Result<impl Future<Output = ()>, String> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

@@ -10,6 +10,7 @@ mod backup_file;
 mod check;
 mod explain;
 mod export;
+mod health;
 mod one_by_one;
 mod output;
 mod plan;
@@ -56,6 +57,8 @@ pub enum Command {
     WhoCan(who_can::WhoCan),
     /// List everything that somebody may do, grant by grant.
     WhatCan(what_can::WhatCan),
+    /// Tell whether a server is ready, for probes: no login, no shell. Exit codes: 0 yes, 1 no, 2 bad usage.
+    Health(health::Health),
     /// Write users, roles, grants and groups to a file, with a checksum.
     Backup(backup::Backup),
     /// Bring back what a backup holds, all of it or nothing where the server has transactions.
@@ -73,7 +76,7 @@ impl Command {
     pub fn run(self) -> ExitCode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let outcome = runtime.map_err(|e| e.to_string()).and_then(|runtime| {
-            runtime.block_on(async {
+            let outcome = runtime.block_on(async {
                 match self {
                     Self::Audit(audit) => audit.run().await,
                     Self::RunCommand(command) => command.run().await,
@@ -85,10 +88,14 @@ impl Command {
                     Self::Explain(command) => command.run().await,
                     Self::WhoCan(command) => command.run().await,
                     Self::WhatCan(command) => command.run().await,
+                    Self::Health(command) => command.run().await,
                     Self::Backup(command) => command.run().await,
                     Self::Restore(command) => command.run().await,
                 }
-            })
+            });
+            // A name that is still looked up would be waited for.
+            runtime.shutdown_background();
+            outcome
         });
         outcome.unwrap_or_else(|failure| {
             eprintln!("error: {failure}");

@@ -3,6 +3,7 @@
 
 mod audit;
 mod etcd;
+mod life_cycle;
 mod manual;
 mod reset;
 mod sidecar;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::life_cycle::LifeCycle;
 pub use self::reset::Reset;
 pub use self::sidecar::Behind;
 use self::sidecar::{SidecarFlags, authority};
@@ -235,6 +237,8 @@ pub struct Flags {
     #[command(flatten)]
     audit: audit::AuditFlags,
     #[command(flatten)]
+    life_cycle: life_cycle::LifeCycleFlags,
+    #[command(flatten)]
     sidecar: SidecarFlags,
     #[command(flatten)]
     planned: Planned,
@@ -289,6 +293,8 @@ pub struct Config {
     pub keep: Keep,
     /// What holds where others change it too.
     pub sharing: Sharing,
+    /// How this instance ends while others serve on.
+    pub life_cycle: LifeCycle,
     /// How calls are decided.
     pub gate: Options,
     /// The Milvus behind the gate.
@@ -345,6 +351,7 @@ impl TryFrom<Flags> for Config {
             },
             store,
             keep: flags.audit.into(),
+            life_cycle: flags.life_cycle.into(),
             sharing: Sharing {
                 max_staleness: Duration::from_secs(flags.max_staleness),
                 strict_revokes: flags.strict_revokes,

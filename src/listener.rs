@@ -1,8 +1,10 @@
 //! Ports: accepting connections, serving HTTP/1.1 and HTTP/2 on them, and letting go of them.
 
+mod bound;
 mod late;
 #[cfg(test)]
 mod late_fuzz;
+mod leaving;
 mod places;
 
 use std::fmt::Display;
@@ -14,18 +16,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use http::{Request, Version};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
-use rustix::net::listen;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::Service as _;
 use tracing::{debug, warn};
 
+pub use self::bound::Bound;
+pub use self::leaving::{Leaving, Phase, Stay};
 use late::Punctual;
 use places::{Place, Places, Seat};
 
@@ -35,8 +39,6 @@ const CONNECTIONS: u32 = 10_000;
 const OTHER_FILES: u64 = 256;
 /// How long a connection may take to end that makes room for others.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
-/// Connections that wait to be accepted, if the system allows so many: all followers may come at once.
-const BACKLOG: i32 = 4096;
 /// Calls at a time on one connection.
 const STREAMS: u32 = 256;
 /// The largest frame that a client may send: large requests cost less in few frames.
@@ -47,22 +49,13 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIME: Duration = Duration::from_secs(20);
 
-/// A bound port.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+/// A port where clients are let in.
 #[derive(Debug)]
 pub struct Port(TcpListener);
 
 impl Port {
-    /// Binds `address`, which `flag` gave.
-    ///
-    /// # Errors
-    /// The address is unusable or taken.
-    pub async fn bind(flag: &str, address: &str) -> Result<Self, String> {
-        let wrong = |e| format!("cannot listen on {address}: {e}; {flag} gives another address");
-        let listener = TcpListener::bind(address).await.map_err(wrong)?;
-        listen(&listener, BACKLOG).map_err(|e| wrong(e.into()))?;
-        Ok(Self(listener))
-    }
-
     /// The address bound, with the port that was picked.
     ///
     /// # Errors
@@ -71,27 +64,20 @@ impl Port {
         self.0.local_addr()
     }
 
-    /// Serves `app` until `stop` is set, then lets running calls finish, for `grace` at most. Returns
-    /// whether they did.
-    pub async fn serve(
-        self,
-        app: Router,
-        mut stop: watch::Receiver<bool>,
-        grace: Duration,
-    ) -> bool {
+    /// Serves `app` as long as `stay` allows, then lets running calls finish. Returns whether they did.
+    pub async fn serve(self, app: Router, stay: Stay) -> bool {
         let places = Places::new(connections());
-        let stopping = stop.clone();
-        let mut stopped = pin!(async move { stop.wait_for(|stop| *stop).await.is_ok() });
+        let mut stopped = pin!(stay.stopping());
         loop {
             let next = async {
                 let (stream, _) = self.0.accept().await?;
                 Ok::<_, io::Error>((stream, places.take().await))
             };
             tokio::select! {
-                _ = &mut stopped => break,
+                () = &mut stopped => break,
                 accepted = next => match accepted {
                     Ok((stream, Some(place))) => {
-                        tokio::spawn(attend(stream, place, stopping.clone(), app.clone()));
+                        tokio::spawn(attend(stream, place, stay.clone(), app.clone()));
                     }
                     Ok((_, None)) => break,
                     Err(e) => {
@@ -103,7 +89,7 @@ impl Port {
             }
         }
         drop(self.0);
-        tokio::time::timeout(grace, places.emptied()).await.is_ok()
+        tokio::time::timeout(stay.grace, places.emptied()).await.is_ok()
     }
 }
 
@@ -120,28 +106,43 @@ fn connections() -> u32 {
 }
 
 /// Serves a connection until it ends, or has to.
-async fn attend(stream: TcpStream, place: Place, stopping: watch::Receiver<bool>, app: Router) {
+async fn attend(stream: TcpStream, place: Place, stay: Stay, app: Router) {
     let seat = place.seat();
-    let mut watched = stopping.clone();
-    let mut stop = pin!(async move { watched.wait_for(|stop| *stop).await.is_ok() });
     // Those who have said nothing have nothing to wait for.
     let said = tokio::select! {
         biased;
         said = tokio::time::timeout(HEAD_TIME, spoken(&stream)) => said.ok(),
-        _ = &mut stop => None,
+        () = stay.stopping() => None,
         () = seat.told_to_leave() => None,
     };
     let Some(version) = said else { return };
-    let mut connection = pin!(connection(stream, version, stopping, &seat, app));
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        _ = &mut stop => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let (leave, leaving) = watch::channel(false);
+    let mut connection = pin!(connection(stream, version, &stay, leaving, &seat, app));
+    let mut going = pin!(async {
+        tokio::select! {
+            () = stay.stopping() => {}
+            () = stay.aged() => {
+                leave.send_replace(true);
+                // The next answer tells it; who asks for nothing is not waited for long anyway.
+                if version != Version::HTTP_2 {
+                    stay.stopping().await;
+                }
+            }
         }
-        () = seat.told_to_leave() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(LEAVE_TIME, connection).await.unwrap_or(Ok(()))
+        leave.send_replace(true);
+    });
+    let mut goes = false;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut connection => break ended,
+            () = &mut going, if !goes => {
+                goes = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = seat.told_to_leave() => {
+                connection.as_mut().graceful_shutdown();
+                break tokio::time::timeout(LEAVE_TIME, connection).await.unwrap_or(Ok(()));
+            }
         }
     };
     if let Err(e) = ended {
@@ -173,7 +174,8 @@ async fn spoken(stream: &TcpStream) -> Version {
 fn connection(
     stream: TcpStream,
     version: Version,
-    stopping: watch::Receiver<bool>,
+    stay: &Stay,
+    leaving: watch::Receiver<bool>,
     seat: &Arc<Seat>,
     mut app: Router,
 ) -> impl GracefulConnection<Error: Display + Send> + Send + use<> {
@@ -193,24 +195,35 @@ fn connection(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIME);
     let stream = if version == Version::HTTP_2 {
-        Punctual::http2(stream, stopping, seat.clone(), PREFACE.len())
+        Punctual::http2(stream, leaving.clone(), seat.clone(), PREFACE.len())
     } else {
-        Punctual::http1(stream, stopping, seat.clone())
+        Punctual::http1(stream, leaving.clone(), seat.clone())
     };
-    let seat = seat.clone();
+    let (seat, stay) = (seat.clone(), stay.clone());
     let service = tower::service_fn(move |request| {
-        let (call, answer) = (seat.call(), app.call(from(peer, request)));
+        let (call, answer) = (seat.call(), app.call(from(peer, &leaving, request)));
+        let (stay, leaving) = (stay.clone(), leaving.clone());
         async move {
-            let answer = answer.await;
+            let mut answer = answer.await;
             drop(call);
+            if version != Version::HTTP_2 && (stay.is_over() || *leaving.borrow()) {
+                // Who is told ahead of the end does not ask into it.
+                let told = answer.iter_mut().map(|answer| answer.headers_mut());
+                told.for_each(|head| drop(head.insert(CONNECTION, CLOSE)));
+            }
             answer
         }
     });
     builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned()
 }
 
-/// Notes from where a request comes.
-fn from<B>(peer: Option<SocketAddr>, mut request: Request<B>) -> Request<B> {
+/// Notes from where a request comes, and how long it may be answered.
+fn from<B>(
+    peer: Option<SocketAddr>,
+    leaving: &watch::Receiver<bool>,
+    mut request: Request<B>,
+) -> Request<B> {
+    request.extensions_mut().insert(Leaving(leaving.clone()));
     peer.map(|peer| request.extensions_mut().insert(ConnectInfo(peer)));
     request
 }

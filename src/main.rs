@@ -41,7 +41,12 @@ fn serve(config: Config) -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(app::run(config)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(app::run(config));
+            // A store that is still being opened uses it until the process ends.
+            std::mem::forget(runtime);
+            outcome
+        }
         Err(e) => Err(e.to_string()),
     };
     ended(outcome)

@@ -20,7 +20,7 @@ use crate::passwords::read_file;
 use crate::rpc::proto::access::access_service_client::AccessServiceClient;
 use crate::rpc::proto::common;
 use crate::rpc::proto::service::milvus_service_client::MilvusServiceClient;
-use crate::tls::{self, TlsFiles};
+use crate::tls::{self, Tls, TlsFiles};
 
 /// How long a server may take to be reached.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -87,12 +87,8 @@ impl ServerFlags {
     /// # Errors
     /// The flags are no address and no login, or nobody answers there.
     pub(super) async fn connect(&self) -> Result<Server, Failure> {
-        let (authority, secure) = self.authority()?;
-        let tls = match (secure, &self.ca) {
-            (true, ca) => Some(TlsFiles { ca: ca.clone(), own: None }.read()?),
-            (false, Some(_)) => return Err("--ca needs --uri https://".to_owned()),
-            (false, None) => None,
-        };
+        let (authority, secure) = authority(&self.uri)?;
+        let tls = tls(secure, self.ca.clone())?;
         let login = match self.token() {
             None => None,
             Some(token) if token.contains(':') => {
@@ -103,17 +99,7 @@ impl ServerFlags {
             }
             Some(_) => return Err("--token is not user:password".to_owned()),
         };
-        let channel = tls::channel(&authority, tls, |to| to.connect_timeout(CONNECT)).await;
-        let channel = channel.map_err(|e| {
-            let mut causes = vec![e.to_string()];
-            let mut cause = e.source();
-            while let Some(e) = cause {
-                causes.push(e.to_string());
-                cause = e.source();
-            }
-            causes.dedup();
-            format!("{authority} cannot be reached: {}", causes.join(": "))
-        })?;
+        let channel = reach(&authority, tls, CONNECT).await?;
         Ok(Server { channel: InterceptedService::new(channel, Login(login)) })
     }
 
@@ -125,21 +111,58 @@ impl ServerFlags {
     fn token(&self) -> Option<&str> {
         self.token.as_deref().or(self.token_file.as_deref())
     }
+}
 
-    fn authority(&self) -> Result<(Authority, bool), Failure> {
-        let uri = &self.uri;
-        let parsed = uri.parse::<Uri>().ok().filter(|uri| uri.path() == "/");
-        let secure = parsed.as_ref().and_then(|uri| match uri.scheme_str() {
-            Some("http") => Some(false),
-            Some("https") => Some(true),
-            _ => None,
-        });
-        parsed
-            .and_then(|uri| uri.authority().cloned())
-            .filter(|authority| authority.port().is_some() && !authority.as_str().contains('@'))
-            .zip(secure)
-            .ok_or_else(|| format!("--uri: `{uri}` is not http://HOST:PORT or https://HOST:PORT"))
+/// Where `uri` is, and whether with TLS.
+///
+/// # Errors
+/// It is no address.
+pub(super) fn authority(uri: &str) -> Result<(Authority, bool), Failure> {
+    let parsed = uri.parse::<Uri>().ok().filter(|uri| uri.path() == "/");
+    let secure = parsed.as_ref().and_then(|uri| match uri.scheme_str() {
+        Some("http") => Some(false),
+        Some("https") => Some(true),
+        _ => None,
+    });
+    parsed
+        .and_then(|uri| uri.authority().cloned())
+        .filter(|authority| authority.port().is_some() && !authority.as_str().contains('@'))
+        .zip(secure)
+        .ok_or_else(|| format!("--uri: `{uri}` is not http://HOST:PORT or https://HOST:PORT"))
+}
+
+/// What `--ca` says of whom to trust.
+///
+/// # Errors
+/// There is nobody to be trusted, or the file does not hold what it should.
+pub(super) fn tls(secure: bool, ca: Option<PathBuf>) -> Result<Option<Tls>, Failure> {
+    match (secure, ca) {
+        (true, ca) => TlsFiles { ca, own: None }.read().map(Some),
+        (false, Some(_)) => Err("--ca needs --uri https://".to_owned()),
+        (false, None) => Ok(None),
     }
+}
+
+/// Connects, within `limit`.
+///
+/// # Errors
+/// Nobody answers there, or not whom we trust.
+pub(super) async fn reach(
+    authority: &Authority,
+    tls: Option<Tls>,
+    limit: Duration,
+) -> Result<Channel, Failure> {
+    let channel = tls::channel(authority, tls, |to| to.connect_timeout(limit)).await;
+    channel.map_err(|e| {
+        let mut causes = vec![e.to_string()];
+        let mut cause = e.source();
+        while let Some(e) = cause {
+            causes.push(e.to_string());
+            cause = e.source();
+        }
+        causes.dedup();
+        format!("{authority} cannot be reached: {}", causes.join(": "))
+    })
 }
 
 impl Server {

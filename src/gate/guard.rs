@@ -17,7 +17,6 @@ use tower::Service as _;
 use super::connections::Content;
 use super::counted::counted;
 use super::decide::subject;
-use super::departure::keeping;
 use super::external::CHECK;
 use super::frame::Frame;
 use super::methods::{self, Answered, Method};
@@ -52,7 +51,8 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
         };
         ("Check", response)
     } else if path.starts_with("/grpc.health.v1.Health/") {
-        ("Health", gate.health(services, request).await)
+        // Whoever asks is told; the service bounds what that costs.
+        ("Health", answer(services, request).await)
     } else if path.starts_with("/grpc.reflection.") {
         // Its streams are short questions about the protos; they need an identity and no more.
         let response =
@@ -75,15 +75,6 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
 }
 
 impl Gate {
-    /// Tells the health to whoever asks. A stream keeps its place until it ends.
-    async fn health(&self, services: Router, request: Request) -> Response {
-        let Ok(place) = self.watching.clone().try_acquire_owned() else {
-            return status::overloaded("too many watch the health, try again later").into_http();
-        };
-        let answer = answer(services, request).await;
-        answer.map(|body| keeping(body, place))
-    }
-
     /// Identifies the caller, reads the message, decides, and has the call answered.
     async fn pass(
         &self,

@@ -83,8 +83,6 @@ const MAX_SEALS: usize = 256;
 const REVISION_WAIT: Duration = Duration::from_secs(10);
 /// Calls that wait for one at a time: nobody knows yet whether they may be made at all.
 const MAX_WAITING: usize = 1024;
-/// Those who watch the health at a time: they need no login.
-const MAX_WATCHING: usize = 10_000;
 /// How long a call waits for one at most.
 const MAX_REVISION_WAIT: Duration = Duration::from_secs(60);
 
@@ -187,8 +185,6 @@ pub struct Gate {
     seals: Arc<Semaphore>,
     /// Calls that may wait for a revision.
     waiting: Semaphore,
-    /// Streams that may watch the health.
-    watching: Arc<Semaphore>,
     /// Where requests are held while they arrive and are answered.
     room: Room,
     /// Where answers are held until they are taken.
@@ -218,7 +214,6 @@ impl Gate {
             audit: Audit::new(options.audit_allowed),
             seals: Arc::new(Semaphore::new(MAX_SEALS)),
             waiting: Semaphore::new(MAX_WAITING),
-            watching: Arc::new(Semaphore::new(MAX_WATCHING)),
             room: Room::new(MAX_HELD),
             answers: Room::new(MAX_HELD),
         }

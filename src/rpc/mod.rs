@@ -9,6 +9,7 @@ pub mod codec;
 mod databases;
 mod grants;
 mod groups;
+mod health;
 mod reports;
 mod roles;
 mod service;
@@ -18,6 +19,7 @@ mod users;
 
 pub use access::Access;
 pub use backup::of as backup_of;
+pub use health::HealthService;
 pub use service::{Behind, Service};
 
 /// Does what takes long where no other call waits for it.

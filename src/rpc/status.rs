@@ -133,6 +133,11 @@ pub fn unavailable(text: String) -> tonic::Status {
     tonic::Status::unavailable(text)
 }
 
+/// No such service, in the words of gRPC's health.
+pub fn not_found(text: String) -> tonic::Status {
+    tonic::Status::not_found(text)
+}
+
 /// No such method, or none that is served here.
 pub fn unimplemented(text: String) -> tonic::Status {
     tonic::Status::new(Code::Unimplemented, text)

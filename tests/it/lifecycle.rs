@@ -1,4 +1,10 @@
-//! Starting, stopping, ports, and what goes wrong around them.
+//! Starting, stopping, ports, and what goes wrong around them: `loading` what is told before there is
+//! anything to serve, `drain` the time in which others take over, `age` connections that are not kept
+//! for ever.
+
+mod age;
+mod drain;
+pub(crate) mod loading;
 
 use std::io::{Read, Write};
 use std::process::{Output, Stdio};

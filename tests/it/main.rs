@@ -12,6 +12,7 @@
 //!   writes that fail or hang; see `tests/README.md`
 //! * `linear`: concurrent calls, and whether an order explains their answers
 //! * `lifecycle`: starting, stopping, ports, configuration
+//! * `rolling`: instances that are replaced one by one while clients call through a balancer
 //! * `login`: what a refused login tells, and what ends one
 //! * `thrift`: what a start and idleness do not cost
 //! * `in_force`: acknowledged changes decide the next call, and those under way
@@ -62,6 +63,7 @@ mod power_loss;
 mod product;
 mod property;
 mod rest;
+mod rolling;
 mod rpc;
 mod sidecar;
 mod support;

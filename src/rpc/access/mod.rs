@@ -31,7 +31,8 @@ pub struct Access {
 }
 
 impl Access {
-    /// Streams go on as long as `gate` admits them, until the process is `stopping`.
+    /// Streams go on as long as `gate` admits them. Those that end by themselves may do so until the
+    /// process is `stopping`; the others end with their connection.
     pub fn new(service: Service, gate: Arc<Gate>, stopping: latest::Receiver<bool>) -> Self {
         let places = Arc::new(Semaphore::new(watch::FOLLOWERS));
         let listings = Arc::new(Semaphore::new(audit::LISTINGS));

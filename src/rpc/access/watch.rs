@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::Access;
 use crate::engine::{self, Beginning, Engine, Forgotten};
 use crate::gate::{Gate, Identity};
+use crate::listener::Leaving;
 use crate::rpc::proto::access::watch_changes_request::Request as Asked;
 use crate::rpc::proto::access::watch_changes_response::Answer;
 use crate::rpc::proto::access::*;
@@ -36,6 +37,7 @@ pub(super) async fn watch_changes(
 ) -> Result<Response<BoxStream<WatchChangesResponse>>, Status> {
     let (_, extensions, requests) = request.into_parts();
     let identity = extensions.get::<Identity>().cloned().ok_or_else(status::unguarded)?;
+    let leaving = extensions.get::<Leaving>().cloned().ok_or_else(status::unguarded)?;
     let place = access
         .places
         .clone()
@@ -44,7 +46,7 @@ pub(super) async fn watch_changes(
     let (answers, taken) = mpsc::channel(QUEUE);
     let (engine, gate) = (access.engine().clone(), access.gate.clone());
     let telling = Telling { engine, gate, identity, requests, answers };
-    tokio::spawn(telling.run(access.stopping.clone(), place));
+    tokio::spawn(telling.run(leaving, place));
     Ok(Response::new(Box::pin(ReceiverStream::new(taken))))
 }
 
@@ -58,13 +60,13 @@ struct Telling {
 }
 
 impl Telling {
-    async fn run(mut self, mut stopping: watch::Receiver<bool>, _place: OwnedSemaphorePermit) {
+    async fn run(mut self, mut leaving: Leaving, _place: OwnedSemaphorePermit) {
         let _counted = telemetry::follower();
         let answers = self.answers.clone();
         let ended = tokio::select! {
             ended = self.tell() => ended,
-            _ = stopping.wait_for(|stop| *stop) => {
-                Err(status::unavailable("the server is stopping".to_owned()))
+            () = leaving.told() => {
+                Err(status::unavailable("the connection is to end, open another one".to_owned()))
             }
             () = answers.closed() => return,
         };

@@ -2,6 +2,7 @@
 
 mod answers;
 mod backup;
+mod health;
 mod manual;
 mod run_command;
 

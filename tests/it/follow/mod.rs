@@ -49,7 +49,7 @@ fn pair() -> (TempDir, Server, Server) {
 }
 
 /// An address at which nobody listens, for a centre that comes back.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn make_user(root: &mut Client, name: &str) {
 }
 
 /// What the server's metric says.
-fn metric(server: &Server, name: &str) -> f64 {
+pub(crate) fn metric(server: &Server, name: &str) -> f64 {
     let (_, text) = http_get(&format!("http://{}/metrics", server.admin));
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().unwrap())

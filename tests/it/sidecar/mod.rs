@@ -14,7 +14,8 @@ mod listings;
 mod memory;
 mod metadata;
 mod names;
-mod upstream;
+mod ready;
+pub(crate) mod upstream;
 mod walk;
 
 use std::time::{Duration, Instant};

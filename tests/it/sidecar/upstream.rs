@@ -48,7 +48,7 @@ impl Call {
 
 /// What comes back. Without trailers the status is in the headers, as gRPC has it for refusals.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) trailers: Option<HeaderMap>,
@@ -63,7 +63,7 @@ pub(super) fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 
 impl Reply {
     /// Success with that message.
-    pub(super) fn ok(message: &[u8]) -> Self {
+    pub(crate) fn ok(message: &[u8]) -> Self {
         let trailers = Some(headers(&[("grpc-status", "0")]));
         Self { headers: HeaderMap::new(), body: frame(message), trailers }
     }
@@ -77,7 +77,7 @@ impl Reply {
         Self { headers: headers(&[("grpc-status", code)]), ..Self::default() }
     }
 
-    pub(super) fn into_response(self) -> Response {
+    pub(crate) fn into_response(self) -> Response {
         let Self { headers, body, trailers } = self;
         let body = match trailers {
             None if body.is_empty() => Body::empty(),
@@ -99,7 +99,7 @@ struct Shared {
 }
 
 /// It goes down when it is dropped.
-pub(super) struct Upstream {
+pub(crate) struct Upstream {
     pub(super) address: SocketAddr,
     shared: Arc<Shared>,
     task: AbortHandle,
@@ -112,7 +112,7 @@ impl Drop for Upstream {
 }
 
 impl Upstream {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::at("127.0.0.1:0".parse().unwrap()).await
     }
 
@@ -138,7 +138,7 @@ impl Upstream {
         Self { address, shared, task: task.abort_handle() }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -156,7 +156,7 @@ impl Upstream {
     }
 
     /// Answers `method` with the body still under way.
-    pub(super) fn serves<F>(
+    pub(crate) fn serves<F>(
         &self,
         method: &str,
         handler: impl Fn(Request) -> F + Send + Sync + 'static,
