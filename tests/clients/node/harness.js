@@ -227,12 +227,24 @@ async function everything(root) {
   };
 }
 
+let addresses = 0;
+
+/**
+ * A loopback address for each server. The SDK's channels go on connecting after they were closed, and grpc-js shares
+ * what it knows of an address in the whole process: a server that got the port of an earlier one would be taken for
+ * down.
+ */
+function freshAddress() {
+  addresses += 1;
+  return `127.0.${1 + (addresses >> 8)}.${addresses & 0xff}`;
+}
+
 /** Ours, without what would configure the server but for what flags may replace. */
 function cleanEnvironment() {
   const ours = Object.entries(process.env).filter(([name]) => !name.startsWith('MILVUS_'));
   return {
     ...Object.fromEntries(ours),
-    MILVUS_RBAC_LISTEN: '127.0.0.1:0',
+    MILVUS_RBAC_LISTEN: `${freshAddress()}:0`,
     MILVUS_RBAC_ADMIN_LISTEN: 'off',
     MILVUS_RBAC_STORE: 'memory:',
     MILVUS_RBAC_BCRYPT_COST: '4',
