@@ -44,6 +44,7 @@ use crate::storage::follow::{FollowStore, Target};
 use crate::storage::memory::MemoryStore;
 use crate::storage::sled::SledStore;
 use crate::telemetry;
+use crate::tls::server::ServerTls;
 
 pub use self::copy::copy;
 pub use self::reset::reset;
@@ -61,12 +62,13 @@ const MAX_STALENESS_CHECK: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// A text that says what could not be opened, bound or closed.
-pub async fn run(config: Config) -> Result<(), String> {
+pub async fn run(mut config: Config) -> Result<(), String> {
     let metrics = telemetry::start_metrics().map_err(|e| e.to_string())?;
     tokio::spawn(telemetry::keep_metrics(metrics.clone()));
     info!(version = env!("CARGO_PKG_VERSION"), store = ?config.store, "starting");
     // Before the store: a start that fails must not leave one behind with a password of its own.
     let data = Port::bind("--listen", &config.listen).await?;
+    let data = data.secured(config.tls.take().map(ServerTls::keep));
     let admin = match &config.admin_listen {
         Some(address) => Some(Port::bind("--admin-listen", address).await?),
         None => None,
@@ -101,11 +103,11 @@ pub async fn run(config: Config) -> Result<(), String> {
     let (stop, stopping) = watch::channel(false);
     let (reporter, health) = tonic_health::server::health_reporter();
     let behind_rest = config.upstream.as_ref().and_then(|u| {
-        let authority = u.rest.clone()?;
-        Some(RestUpstream::new(authority, u.credentials.clone()))
+        let (authority, tls) = u.rest.clone()?;
+        Some(RestUpstream::new(authority, tls, u.credentials.clone()))
     });
     let upstream =
-        config.upstream.map(|u| Arc::new(Upstream::new(u.authority, None, u.credentials)));
+        config.upstream.map(|u| Arc::new(Upstream::new(u.authority, u.tls, u.credentials)));
     let ready = upstream.as_ref().map(|upstream| {
         let upstream = upstream.clone();
         let ready = upstream.watch_ready();

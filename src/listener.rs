@@ -4,6 +4,7 @@ mod late;
 #[cfg(test)]
 mod late_fuzz;
 mod places;
+mod secure;
 
 use std::fmt::Display;
 use std::io;
@@ -26,8 +27,11 @@ use tokio::sync::watch;
 use tower::Service as _;
 use tracing::{debug, warn};
 
+use crate::tls::server::{Shown, Terms};
+use crate::tls::subject::Certified;
 use late::Punctual;
 use places::{Place, Places, Seat};
+use secure::{Begun, Line, Secure};
 
 /// Connections at a time. For more, those that have been silent longest make room.
 const CONNECTIONS: u32 = 10_000;
@@ -43,13 +47,15 @@ const STREAMS: u32 = 256;
 const FRAME: u32 = 64 << 10;
 /// How long a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long running calls may take to finish on a connection whose client is not trusted any more.
+const DISTRUST_TIME: Duration = Duration::from_secs(5);
 /// How often, and for how long, a silent HTTP/2 connection is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIME: Duration = Duration::from_secs(20);
 
 /// A bound port.
 #[derive(Debug)]
-pub struct Port(TcpListener);
+pub struct Port(TcpListener, Option<Secure>);
 
 impl Port {
     /// Binds `address`, which `flag` gave.
@@ -60,7 +66,13 @@ impl Port {
         let wrong = |e| format!("cannot listen on {address}: {e}; {flag} gives another address");
         let listener = TcpListener::bind(address).await.map_err(wrong)?;
         listen(&listener, BACKLOG).map_err(|e| wrong(e.into()))?;
-        Ok(Self(listener))
+        Ok(Self(listener, None))
+    }
+
+    /// The same port, which speaks TLS alone where there are `terms` of it.
+    #[must_use]
+    pub fn secured(self, terms: Option<watch::Receiver<Arc<Terms>>>) -> Self {
+        Self(self.0, terms)
     }
 
     /// The address bound, with the port that was picked.
@@ -91,7 +103,8 @@ impl Port {
                 _ = &mut stopped => break,
                 accepted = next => match accepted {
                     Ok((stream, Some(place))) => {
-                        tokio::spawn(attend(stream, place, stopping.clone(), app.clone()));
+                        let secure = self.1.clone();
+                        tokio::spawn(attend(stream, secure, place, stopping.clone(), app.clone()));
                     }
                     Ok((_, None)) => break,
                     Err(e) => {
@@ -120,26 +133,44 @@ fn connections() -> u32 {
 }
 
 /// Serves a connection until it ends, or has to.
-async fn attend(stream: TcpStream, place: Place, stopping: watch::Receiver<bool>, app: Router) {
+async fn attend(
+    stream: TcpStream,
+    mut secure: Option<Secure>,
+    place: Place,
+    mut stopping: watch::Receiver<bool>,
+    app: Router,
+) {
     let seat = place.seat();
-    let mut watched = stopping.clone();
-    let mut stop = pin!(async move { watched.wait_for(|stop| *stop).await.is_ok() });
+    let peer = stream.peer_addr().ok();
+    let mut stop = pin!(async move { stopping.wait_for(|stop| *stop).await.is_ok() });
     // Those who have said nothing have nothing to wait for.
     let said = tokio::select! {
         biased;
-        said = tokio::time::timeout(HEAD_TIME, spoken(&stream)) => said.ok(),
+        said = tokio::time::timeout(HEAD_TIME, Begun::wait(stream, secure.as_mut())) => {
+            said.ok().flatten()
+        }
         _ = &mut stop => None,
         () = seat.told_to_leave() => None,
     };
-    let Some(version) = said else { return };
-    let mut connection = pin!(connection(stream, version, stopping, &seat, app));
+    let Some(Begun { line, version, shown }) = said else { return };
+    let from = From { peer, certified: shown.as_ref().and_then(|shown| shown.certified.clone()) };
+    let (leave, leaving) = watch::channel(false);
+    let mut connection = pin!(connection(line, version, leaving, &seat, from, app));
     let ended = tokio::select! {
         ended = &mut connection => ended,
         _ = &mut stop => {
+            leave.send_replace(true);
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        why = distrusted(shown.as_ref(), secure.as_mut()) => {
+            debug!(why, "a client's certificate counts no more");
+            leave.send_replace(true);
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(DISTRUST_TIME, connection).await.unwrap_or(Ok(()))
+        }
         () = seat.told_to_leave() => {
+            leave.send_replace(true);
             connection.as_mut().graceful_shutdown();
             tokio::time::timeout(LEAVE_TIME, connection).await.unwrap_or(Ok(()))
         }
@@ -151,37 +182,22 @@ async fn attend(stream: TcpStream, place: Place, stopping: watch::Receiver<bool>
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Waits until the client has said enough to tell HTTP/1 from HTTP/2: hyper itself waits for ever.
-async fn spoken(stream: &TcpStream) -> Version {
-    let mut first = [0; PREFACE.len()];
-    let mut pause = Duration::from_millis(5);
-    loop {
-        let Ok(length) = stream.peek(&mut first).await else { return Version::HTTP_11 };
-        let said = first.get(..length).unwrap_or_default();
-        if said == PREFACE {
-            return Version::HTTP_2;
-        }
-        if length == 0 || !PREFACE.starts_with(said) {
-            return Version::HTTP_11;
-        }
-        // Readable already, so `peek` would not wait for more.
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
+/// Ends when what the client has shown counts no more; never where it had nothing to show.
+async fn distrusted(shown: Option<&Shown>, secure: Option<&mut Secure>) -> String {
+    match shown.zip(secure) {
+        Some((shown, terms)) => shown.distrusted(terms).await.to_string(),
+        None => std::future::pending().await,
     }
 }
 
 fn connection(
-    stream: TcpStream,
+    stream: Line,
     version: Version,
-    stopping: watch::Receiver<bool>,
+    leaving: watch::Receiver<bool>,
     seat: &Arc<Seat>,
+    from: From,
     mut app: Router,
 ) -> impl GracefulConnection<Error: Display + Send> + Send + use<> {
-    // Small answers would wait for the client's acknowledgement of the one before.
-    if let Err(e) = stream.set_nodelay(true) {
-        debug!(error = %e, "cannot set nodelay");
-    }
-    let peer = stream.peer_addr().ok();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // A client may close its half after the request, and still wait for the answer.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).half_close(true);
@@ -193,13 +209,13 @@ fn connection(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIME);
     let stream = if version == Version::HTTP_2 {
-        Punctual::http2(stream, stopping, seat.clone(), PREFACE.len())
+        Punctual::http2(stream, leaving, seat.clone(), PREFACE.len())
     } else {
-        Punctual::http1(stream, stopping, seat.clone())
+        Punctual::http1(stream, leaving, seat.clone())
     };
     let seat = seat.clone();
     let service = tower::service_fn(move |request| {
-        let (call, answer) = (seat.call(), app.call(from(peer, request)));
+        let (call, answer) = (seat.call(), app.call(from.note(request)));
         async move {
             let answer = answer.await;
             drop(call);
@@ -209,8 +225,19 @@ fn connection(
     builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned()
 }
 
-/// Notes from where a request comes.
-fn from<B>(peer: Option<SocketAddr>, mut request: Request<B>) -> Request<B> {
-    peer.map(|peer| request.extensions_mut().insert(ConnectInfo(peer)));
-    request
+/// Where the requests of a connection come from.
+#[derive(Clone)]
+struct From {
+    peer: Option<SocketAddr>,
+    /// Whom the client's certificate names, where that counts.
+    certified: Option<Certified>,
+}
+
+impl From {
+    /// Notes it with a request.
+    fn note<B>(&self, mut request: Request<B>) -> Request<B> {
+        self.peer.map(|peer| request.extensions_mut().insert(ConnectInfo(peer)));
+        self.certified.clone().map(|user| request.extensions_mut().insert(user));
+        request
+    }
 }

@@ -20,7 +20,7 @@ use crate::passwords::read_file;
 use crate::rpc::proto::access::access_service_client::AccessServiceClient;
 use crate::rpc::proto::common;
 use crate::rpc::proto::service::milvus_service_client::MilvusServiceClient;
-use crate::tls::{self, TlsFiles};
+use crate::tls::{self, Tls, TlsFiles};
 
 /// How long a server may take to be reached.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -50,6 +50,12 @@ pub struct ServerFlags {
     /// Who signs the server's certificate; without it, whom the system trusts.
     #[arg(long, env = "MILVUS_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Our own certificate, for a server that wants one; where it names the user, no token is needed.
+    #[arg(long, env = "MILVUS_CERT", value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// The key of that certificate.
+    #[arg(long, env = "MILVUS_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
 }
 
 fn token_in(file: &str) -> Result<String, String> {
@@ -88,11 +94,7 @@ impl ServerFlags {
     /// The flags are no address and no login, or nobody answers there.
     pub(super) async fn connect(&self) -> Result<Server, Failure> {
         let (authority, secure) = self.authority()?;
-        let tls = match (secure, &self.ca) {
-            (true, ca) => Some(TlsFiles { ca: ca.clone(), own: None }.read()?),
-            (false, Some(_)) => return Err("--ca needs --uri https://".to_owned()),
-            (false, None) => None,
-        };
+        let tls = self.tls(secure)?;
         let login = match self.token() {
             None => None,
             Some(token) if token.contains(':') => {
@@ -117,7 +119,24 @@ impl ServerFlags {
         Ok(Server { channel: InterceptedService::new(channel, Login(login)) })
     }
 
-    /// Who asks.
+    fn tls(&self, secure: bool) -> Result<Option<Tls>, Failure> {
+        let given = [("--ca", &self.ca), ("--cert", &self.cert), ("--key", &self.key)];
+        if !secure {
+            return match given.iter().find(|(_, file)| file.is_some()) {
+                Some((flag, _)) => Err(format!("{flag} needs --uri https://")),
+                None => Ok(None),
+            };
+        }
+        let own = match (&self.cert, &self.key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) => return Err("--cert needs --key".to_owned()),
+            (None, Some(_)) => return Err("--key needs --cert".to_owned()),
+        };
+        TlsFiles { ca: self.ca.clone(), own }.read().map(Some)
+    }
+
+    /// Who asks, as far as that is in the token.
     pub(super) fn user(&self) -> Option<&str> {
         self.token().and_then(|token| token.split(':').next())
     }
