@@ -45,7 +45,8 @@ async fn everything_goes_over_tls_and_on_while_certificates_change() {
     let mut start = follower(&center, &certificates.ca());
     let late = Server::run(start.arg("--store-login-file").arg(&login));
     assert!(knows(&late, "three").await);
-    let mut stranger = follower(&center, &Certificates::new().ca());
+    let others = Certificates::new();
+    let mut stranger = follower(&center, &others.ca());
     fails(stranger.arg("--store-login-file").arg(&login), 1, "invalid peer certificate");
 }
 

@@ -69,8 +69,9 @@ async fn what_is_no_tls_ends_and_nobody_else_suffers() {
     let (_certificates, own, way) = scene();
     let server = Server::run(&mut secure(&own));
     let line = way.open(&server).await.unwrap();
-    // A client's greeting of TLS 1.1, with one suite and no extensions.
-    let greeting = [&[3, 2][..], &[7; 32], &[0, 0, 2, 0xc0, 0x13, 1, 0]].concat();
+    // A client's greeting of TLS 1.1, with one suite, one algorithm for signatures and one group.
+    let extensions = [0, 16, 0, 13, 0, 4, 0, 2, 4, 3, 0, 10, 0, 4, 0, 2, 0, 23];
+    let greeting = [&[3, 2][..], &[7; 32], &[0, 0, 2, 0xc0, 9, 1, 0], &extensions].concat();
     let length = u8::try_from(greeting.len()).unwrap();
     let old = [&[0x16, 3, 1, 0, length + 4, 1, 0, 0, length][..], &greeting].concat();
     // Alert, fatal: that version is not spoken.

@@ -172,9 +172,22 @@ struct Told {
 }
 
 impl Told {
-    fn message<M: Message + Default>(&self) -> M {
+    /// The messages of the answer.
+    fn messages<M: Message + Default>(&self) -> Vec<M> {
         assert_eq!(self.code, Code::Ok, "{self:?}");
-        M::decode(self.body.get(5..).unwrap()).unwrap()
+        let (mut rest, mut messages) = (&self.body[..], Vec::new());
+        while let Some((head, after)) = rest.split_at_checked(5) {
+            let length = u32::from_be_bytes(head[1..].try_into().unwrap());
+            let (message, left) = after.split_at(length.try_into().unwrap());
+            messages.push(M::decode(message).unwrap());
+            rest = left;
+        }
+        messages
+    }
+
+    /// The one message of the answer.
+    fn message<M: Message + Default>(&self) -> M {
+        self.messages().pop().unwrap()
     }
 
     /// The call went well, by the status in its answer too.
@@ -214,7 +227,8 @@ impl Line {
 
     /// The connection ends; whether its calls had been answered is another question.
     async fn ends(self) {
-        drop(self.send);
+        // Without one who may send, it would end by itself.
+        let _open = self.send;
         let _ = timeout(LIMIT, self.ended).await.unwrap().unwrap();
     }
 }
