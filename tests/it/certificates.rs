@@ -31,11 +31,11 @@ impl Certificates {
 
     /// A certificate for this machine and its key.
     pub(crate) fn issue(&self, name: &str) -> (PathBuf, PathBuf) {
-        self.sign(name, CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap())
+        self.sign(name, &CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap())
     }
 
     /// A certificate as told, and its key.
-    pub(crate) fn sign(&self, name: &str, params: CertificateParams) -> (PathBuf, PathBuf) {
+    pub(crate) fn sign(&self, name: &str, params: &CertificateParams) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let file = |end: &str| self.folder.path().join(format!("{name}.{end}"));

@@ -9,8 +9,8 @@ async fn who_shows_nothing_or_a_wrong_certificate_stays_outside() {
     let (certificates, own, way) = scene();
     let others = Certificates::new();
     let server = Server::run(&mut mutual(&own, &certificates.ca()));
-    let right = certificates.sign("right", named("anybody", &[]));
-    let foreign = others.sign("foreign", named("anybody", &[]));
+    let right = certificates.sign("right", &named("anybody", &[]));
+    let foreign = others.sign("foreign", &named("anybody", &[]));
     let now = SystemTime::now();
     let mut late = named("late", &[]);
     (late.not_before, late.not_after) =
@@ -18,7 +18,7 @@ async fn who_shows_nothing_or_a_wrong_certificate_stays_outside() {
     let mut early = named("early", &[]);
     (early.not_before, early.not_after) =
         ((now + Duration::from_secs(100)).into(), (now + Duration::from_secs(200)).into());
-    let (late, early) = (certificates.sign("late", late), certificates.sign("early", early));
+    let (late, early) = (certificates.sign("late", &late), certificates.sign("early", &early));
     for version in [&version::TLS12, &version::TLS13] {
         let way = Way { version, ..way.clone() };
         let showing = |own| way.clone().showing(own);
@@ -45,7 +45,7 @@ async fn who_shows_nothing_or_a_wrong_certificate_stays_outside() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_not_resumed_where_certificates_are_asked_for() {
     let (certificates, own, way) = scene();
-    let ours = certificates.sign("ours", named("ours", &[]));
+    let ours = certificates.sign("ours", &named("ours", &[]));
     let mutual = Server::run(&mut mutual(&own, &certificates.ca()));
     let plain = Server::run(&mut secure(&own));
     use tokio_rustls::rustls::HandshakeKind::{Full, Resumed};
@@ -74,7 +74,7 @@ async fn a_connection_ends_with_its_certificate() {
     let expiry = SystemTime::now() + Duration::from_secs(4);
     short.not_after = expiry.into();
     let (short, long) =
-        (certificates.sign("short", short), certificates.sign("long", named("long", &[])));
+        (certificates.sign("short", &short), certificates.sign("long", &named("long", &[])));
     let short = way.clone().showing(&short);
     let line = short.open(&server).await.unwrap();
     let other = way.showing(&long).open(&server).await.unwrap();
@@ -95,8 +95,8 @@ async fn who_is_not_trusted_any_more_is_sent_away_and_others_stay() {
     let both = [ours.ca(), others.ca()].map(|ca| std::fs::read_to_string(ca).unwrap());
     std::fs::write(&ca, both.concat()).unwrap();
     let server = Server::run(&mut mutual(&own, &ca));
-    let stays = way.clone().showing(&ours.sign("stays", named("stays", &[])));
-    let goes = way.showing(&others.sign("goes", named("goes", &[])));
+    let stays = way.clone().showing(&ours.sign("stays", &named("stays", &[])));
+    let goes = way.showing(&others.sign("goes", &named("goes", &[])));
     let (staying, going) = (stays.open(&server).await.unwrap(), goes.open(&server).await.unwrap());
     // A stream that never ends by itself, and a call under way, on each.
     let watch = "/grpc.health.v1.Health/Watch";

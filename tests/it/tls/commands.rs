@@ -18,7 +18,7 @@ async fn a_certificate_stands_for_the_token() {
     let (certificates, own, _) = scene();
     let mut start = mutual(&own, &certificates.ca());
     let server = Server::run(start.args(["--tls-client-user", "san"]));
-    let (certificate, key) = certificates.sign("root", named("x", &[dns("root")]));
+    let (certificate, key) = certificates.sign("root", &named("x", &[dns("root")]));
     let ca = certificates.ca();
     let (ca, cert, key) = (("--ca", &*ca), ("--cert", &*certificate), ("--key", &*key));
     let ask = ["check", "--user", "root", "--privilege", "Search", "--collection", "c"];

@@ -77,6 +77,6 @@ async fn the_environment_asks_for_it_too() {
     start.env("MILVUS_RBAC_TLS_CERT", &own.0).env("MILVUS_RBAC_TLS_KEY", &own.1);
     start.env("MILVUS_RBAC_TLS_CLIENT_CA", certificates.ca());
     let server = Server::run(start.env("MILVUS_RBAC_TLS_CLIENT_USER", "cn"));
-    let root = certificates.sign("root", named("root", &[]));
+    let root = certificates.sign("root", &named("root", &[]));
     way.showing(&root).knocks(&server, None).await.unwrap();
 }

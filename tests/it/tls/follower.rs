@@ -55,7 +55,7 @@ async fn a_followers_certificate_speaks_for_itself_and_for_nobody_else() {
     let (certificates, own, way) = scene();
     let mut start = mutual(&own, &certificates.ca());
     let center = Server::run(start.args(["--tls-client-user", "cn"]));
-    let (certificate, key) = certificates.sign("follower", named("root", &[]));
+    let (certificate, key) = certificates.sign("follower", &named("root", &[]));
     let showing = || {
         let mut command = follower(&center, &certificates.ca());
         command.arg("--store-cert").arg(&certificate).arg("--store-key").arg(&key);

@@ -52,7 +52,7 @@ async fn broken_files_are_told_of_once_and_change_nothing() {
     std::fs::copy(&good.1, &own.1).unwrap();
     let ca = folder.path().join("ca.pem");
     std::fs::copy(certificates.ca(), &ca).unwrap();
-    let ours = certificates.sign("ours", named("ours", &[]));
+    let ours = certificates.sign("ours", &named("ours", &[]));
     let way = way.showing(&ours);
     let mut start = mutual(&own, &ca);
     let log = log(&mut start, &folder);

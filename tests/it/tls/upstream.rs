@@ -64,7 +64,7 @@ async fn lists(server: &Server) -> Result<Vec<String>, String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_and_rest_go_on_over_tls() {
     let (certificates, own, way) = scene();
-    let us = certificates.sign("us", named("root", &[]));
+    let us = certificates.sign("us", &named("root", &[]));
     let mut start = mutual(&own, &certificates.ca());
     let milvus = Server::run(start.args(["--tls-client-user", "cn"]));
     let root = way.showing(&us);
@@ -96,7 +96,7 @@ async fn calls_and_rest_go_on_over_tls() {
         (Some(stranger.ca()), Some(&us), false),
         (None, Some(&us), false),
         (Some(certificates.ca()), None, false),
-        (Some(certificates.ca()), Some(&others.sign("x", named("root", &[]))), false),
+        (Some(certificates.ca()), Some(&others.sign("x", &named("root", &[]))), false),
         (Some(certificates.ca()), Some(&us), true),
     ] {
         let mut files = Vec::new();
@@ -123,7 +123,7 @@ async fn calls_and_rest_go_on_over_tls() {
 async fn an_upstream_by_another_name_is_not_believed() {
     let certificates = Certificates::new();
     let params = CertificateParams::new(vec!["milvus.example".to_owned()]).unwrap();
-    let own = certificates.sign("server", params);
+    let own = certificates.sign("server", &params);
     let milvus = Server::run(&mut secure(&own));
     let url = format!("https://{}", milvus.address);
     let folder = TempDir::new().unwrap();

@@ -32,7 +32,7 @@ impl Scene {
         let (certificates, own, way) = scene();
         let mut start = mutual(&own, &certificates.ca());
         let server = Server::run(start.args(["--tls-client-user", by]).args(flags));
-        let root = certificates.sign("root", named("root", &[dns("root")]));
+        let root = certificates.sign("root", &named("root", &[dns("root")]));
         let root = way.clone().showing(&root);
         let alice = create_user("alice", PASSWORD);
         let made = root.call(&server, None, "CreateCredential", &alice);
@@ -41,7 +41,7 @@ impl Scene {
     }
 
     fn showing(&self, common: &str, alternative: &[SanType]) -> Way {
-        let own = self.certificates.sign("client", named(common, alternative));
+        let own = self.certificates.sign("client", &named(common, alternative));
         self.way.clone().showing(&own)
     }
 
