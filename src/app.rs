@@ -43,6 +43,7 @@ use crate::storage::follow::{FollowStore, Target};
 use crate::storage::memory::MemoryStore;
 use crate::storage::sled::SledStore;
 use crate::telemetry;
+use crate::tls::server::ServerTls;
 
 pub use self::copy::copy;
 pub use self::reset::reset;
@@ -65,11 +66,12 @@ const MAX_STALENESS_CHECK: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// A text that says what could not be opened, bound or closed.
-pub async fn run(config: Config) -> Result<(), String> {
+pub async fn run(mut config: Config) -> Result<(), String> {
     let metrics = telemetry::start_metrics().map_err(|e| e.to_string())?;
     tokio::spawn(telemetry::keep_metrics(metrics.clone()));
     info!(version = env!("CARGO_PKG_VERSION"), store = ?config.store, "starting");
     // Before the store: a start that fails must not leave one behind with a password of its own.
+    let terms = config.tls.take().map(ServerTls::keep);
     let data = Bound::at("--listen", &config.listen).await?;
     let admin = match &config.admin_listen {
         Some(address) => Some(Bound::at("--admin-listen", address).await?.listen()?),
@@ -99,7 +101,7 @@ pub async fn run(config: Config) -> Result<(), String> {
     };
     let (engine, writer) = started?;
     // Before root is made: here a start may fail still.
-    let data = data.listen()?;
+    let data = data.listen()?.secured(terms);
     // A follower has the root of its centre.
     let center = match &config.store {
         StoreUrl::Follow(Target { authority, tls }) => {
@@ -124,11 +126,11 @@ pub async fn run(config: Config) -> Result<(), String> {
 
     let (break_off, breaking_off) = watch::channel(false);
     let behind_rest = config.upstream.as_ref().and_then(|u| {
-        let authority = u.rest.clone()?;
-        Some(RestUpstream::new(authority, u.credentials.clone()))
+        let (authority, tls) = u.rest.clone()?;
+        Some(RestUpstream::new(authority, tls, u.credentials.clone()))
     });
     let upstream =
-        config.upstream.map(|u| Arc::new(Upstream::new(u.authority, None, u.credentials)));
+        config.upstream.map(|u| Arc::new(Upstream::new(u.authority, u.tls, u.credentials)));
     let upstream_ready = upstream.as_ref().map(|upstream| {
         let upstream = upstream.clone();
         let ready = upstream.watch_ready();

@@ -8,6 +8,7 @@ mod manual;
 mod reset;
 mod sidecar;
 mod store;
+mod tls;
 
 pub use self::manual::Manual;
 
@@ -34,6 +35,7 @@ use crate::storage::etcd::Target;
 use crate::storage::follow;
 use crate::storage::trail::Keep;
 use crate::telemetry::LogFormat;
+use crate::tls::server::ServerTls;
 
 /// Milvus' access control (users, roles, grants, privilege groups) as one small server.
 #[derive(Debug, Parser)]
@@ -241,22 +243,7 @@ pub struct Flags {
     #[command(flatten)]
     sidecar: SidecarFlags,
     #[command(flatten)]
-    planned: Planned,
-}
-
-/// Flags of shapes that are still to be built. They are refused, so that nobody believes that they
-/// do something.
-#[derive(Debug, Args)]
-struct Planned {
-    /// Not supported yet: the certificate of the data port.
-    #[arg(long, env = "MILVUS_RBAC_TLS_CERT", value_name = "FILE")]
-    tls_cert: Option<PathBuf>,
-    /// Not supported yet: the key of the data port.
-    #[arg(long, env = "MILVUS_RBAC_TLS_KEY", value_name = "FILE")]
-    tls_key: Option<PathBuf>,
-    /// Not supported yet: who may sign client certificates.
-    #[arg(long, env = "MILVUS_RBAC_TLS_CLIENT_CA", value_name = "FILE")]
-    tls_client_ca: Option<PathBuf>,
+    tls: tls::ServerTlsFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -283,6 +270,8 @@ pub enum StoreUrl {
 pub struct Config {
     /// The data port.
     pub listen: String,
+    /// Its TLS, if it has any.
+    pub tls: Option<ServerTls>,
     /// The admin port, if there is one.
     pub admin_listen: Option<String>,
     /// The store.
@@ -330,7 +319,6 @@ impl TryFrom<Flags> for Config {
     type Error = String;
 
     fn try_from(flags: Flags) -> Result<Self, String> {
-        flags.planned.refuse()?;
         let store = store_url("--store", &flags.store, &flags.reach)?;
         if flags.strict_revokes && !matches!(store, StoreUrl::Etcd(_)) {
             return Err("--strict-revokes needs --store etcd:// or etcds://".to_owned());
@@ -341,6 +329,7 @@ impl TryFrom<Flags> for Config {
         let (prune, interval) = (flags.policy_prune, Duration::from_secs(flags.policy_interval));
         Ok(Self {
             listen: address("--listen", flags.listen)?,
+            tls: flags.tls.open()?,
             admin_listen: match flags.admin_listen.as_str() {
                 "off" => None,
                 _ => Some(address("--admin-listen", flags.admin_listen)?),
@@ -384,20 +373,6 @@ impl TryFrom<Flags> for Config {
     }
 }
 
-impl Planned {
-    fn refuse(&self) -> Result<(), String> {
-        let given = [
-            ("--tls-cert", self.tls_cert.is_some()),
-            ("--tls-key", self.tls_key.is_some()),
-            ("--tls-client-ca", self.tls_client_ca.is_some()),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((flag, _)) => Err(format!("{flag} is not supported by this version")),
-            None => Ok(()),
-        }
-    }
-}
-
 fn address(flag: &str, address: String) -> Result<String, String> {
     let port = address
         .rsplit_once(':')
@@ -414,7 +389,7 @@ fn store_url(flag: &str, url: &str, reach: &store::StoreFlags) -> Result<StoreUr
     }
     if let Some((scheme @ ("follow" | "follows"), center)) = url.split_once(':') {
         let authority = authority(flag, &format!("http:{center}"));
-        let authority =
+        let (authority, _) =
             authority.map_err(|_| format!("{flag}: `{url}` is not {scheme}://HOST:PORT"))?;
         let tls = reach.tls.files(scheme == "follows")?;
         return Ok(StoreUrl::Follow(follow::Target { authority, tls }));

@@ -6,6 +6,7 @@ mod late;
 mod late_fuzz;
 mod leaving;
 mod places;
+mod secure;
 
 use std::fmt::Display;
 use std::io;
@@ -30,8 +31,11 @@ use tracing::{debug, warn};
 
 pub use self::bound::Bound;
 pub use self::leaving::{Leaving, Phase, Stay};
+use crate::tls::server::{Shown, Terms};
+use crate::tls::subject::Certified;
 use late::Punctual;
 use places::{Place, Places, Seat};
+use secure::{Begun, Line, Secure};
 
 /// Connections at a time. For more, those that have been silent longest make room.
 const CONNECTIONS: u32 = 10_000;
@@ -45,6 +49,8 @@ const STREAMS: u32 = 256;
 const FRAME: u32 = 64 << 10;
 /// How long a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long running calls may take to finish on a connection whose client is not trusted any more.
+const DISTRUST_TIME: Duration = Duration::from_secs(5);
 /// How often, and for how long, a silent HTTP/2 connection is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIME: Duration = Duration::from_secs(20);
@@ -53,9 +59,15 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// A port where clients are let in.
 #[derive(Debug)]
-pub struct Port(TcpListener);
+pub struct Port(TcpListener, Option<Secure>);
 
 impl Port {
+    /// The same port, which speaks TLS alone where there are `terms` of it.
+    #[must_use]
+    pub fn secured(self, terms: Option<watch::Receiver<Arc<Terms>>>) -> Self {
+        Self(self.0, terms)
+    }
+
     /// The address bound, with the port that was picked.
     ///
     /// # Errors
@@ -77,7 +89,8 @@ impl Port {
                 () = &mut stopped => break,
                 accepted = next => match accepted {
                     Ok((stream, Some(place))) => {
-                        tokio::spawn(attend(stream, place, stay.clone(), app.clone()));
+                        let secure = self.1.clone();
+                        tokio::spawn(attend(stream, secure, place, stay.clone(), app.clone()));
                     }
                     Ok((_, None)) => break,
                     Err(e) => {
@@ -106,18 +119,29 @@ fn connections() -> u32 {
 }
 
 /// Serves a connection until it ends, or has to.
-async fn attend(stream: TcpStream, place: Place, stay: Stay, app: Router) {
+async fn attend(
+    stream: TcpStream,
+    mut secure: Option<Secure>,
+    place: Place,
+    stay: Stay,
+    app: Router,
+) {
     let seat = place.seat();
+    let peer = stream.peer_addr().ok();
     // Those who have said nothing have nothing to wait for.
     let said = tokio::select! {
         biased;
-        said = tokio::time::timeout(HEAD_TIME, spoken(&stream)) => said.ok(),
+        said = tokio::time::timeout(HEAD_TIME, Begun::wait(stream, secure.as_mut())) => {
+            said.ok().flatten()
+        }
         () = stay.stopping() => None,
         () = seat.told_to_leave() => None,
     };
-    let Some(version) = said else { return };
+    let Some(Begun { line, version, shown }) = said else { return };
     let (leave, leaving) = watch::channel(false);
-    let mut connection = pin!(connection(stream, version, &stay, leaving, &seat, app));
+    let certified = shown.as_ref().and_then(|shown| shown.certified.clone());
+    let from = From { peer, certified, leaving };
+    let mut connection = pin!(connection(line, version, &stay, &seat, from, app));
     let mut going = pin!(async {
         tokio::select! {
             () = stay.stopping() => {}
@@ -131,6 +155,7 @@ async fn attend(stream: TcpStream, place: Place, stay: Stay, app: Router) {
         }
         leave.send_replace(true);
     });
+    let mut distrusted = pin!(distrusted(shown.as_ref(), secure.as_mut()));
     let mut goes = false;
     let ended = loop {
         tokio::select! {
@@ -139,7 +164,14 @@ async fn attend(stream: TcpStream, place: Place, stay: Stay, app: Router) {
                 goes = true;
                 connection.as_mut().graceful_shutdown();
             }
+            why = &mut distrusted => {
+                debug!(why, "a client's certificate counts no more");
+                leave.send_replace(true);
+                connection.as_mut().graceful_shutdown();
+                break tokio::time::timeout(DISTRUST_TIME, connection).await.unwrap_or(Ok(()));
+            }
             () = seat.told_to_leave() => {
+                leave.send_replace(true);
                 connection.as_mut().graceful_shutdown();
                 break tokio::time::timeout(LEAVE_TIME, connection).await.unwrap_or(Ok(()));
             }
@@ -152,38 +184,22 @@ async fn attend(stream: TcpStream, place: Place, stay: Stay, app: Router) {
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Waits until the client has said enough to tell HTTP/1 from HTTP/2: hyper itself waits for ever.
-async fn spoken(stream: &TcpStream) -> Version {
-    let mut first = [0; PREFACE.len()];
-    let mut pause = Duration::from_millis(5);
-    loop {
-        let Ok(length) = stream.peek(&mut first).await else { return Version::HTTP_11 };
-        let said = first.get(..length).unwrap_or_default();
-        if said == PREFACE {
-            return Version::HTTP_2;
-        }
-        if length == 0 || !PREFACE.starts_with(said) {
-            return Version::HTTP_11;
-        }
-        // Readable already, so `peek` would not wait for more.
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
+/// Ends when what the client has shown counts no more; never where it had nothing to show.
+async fn distrusted(shown: Option<&Shown>, secure: Option<&mut Secure>) -> String {
+    match shown.zip(secure) {
+        Some((shown, terms)) => shown.distrusted(terms).await.to_string(),
+        None => std::future::pending().await,
     }
 }
 
 fn connection(
-    stream: TcpStream,
+    stream: Line,
     version: Version,
     stay: &Stay,
-    leaving: watch::Receiver<bool>,
     seat: &Arc<Seat>,
+    from: From,
     mut app: Router,
 ) -> impl GracefulConnection<Error: Display + Send> + Send + use<> {
-    // Small answers would wait for the client's acknowledgement of the one before.
-    if let Err(e) = stream.set_nodelay(true) {
-        debug!(error = %e, "cannot set nodelay");
-    }
-    let peer = stream.peer_addr().ok();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // A client may close its half after the request, and still wait for the answer.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).half_close(true);
@@ -195,14 +211,14 @@ fn connection(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIME);
     let stream = if version == Version::HTTP_2 {
-        Punctual::http2(stream, leaving.clone(), seat.clone(), PREFACE.len())
+        Punctual::http2(stream, from.leaving.clone(), seat.clone(), PREFACE.len())
     } else {
-        Punctual::http1(stream, leaving.clone(), seat.clone())
+        Punctual::http1(stream, from.leaving.clone(), seat.clone())
     };
     let (seat, stay) = (seat.clone(), stay.clone());
     let service = tower::service_fn(move |request| {
-        let (call, answer) = (seat.call(), app.call(from(peer, &leaving, request)));
-        let (stay, leaving) = (stay.clone(), leaving.clone());
+        let (call, answer) = (seat.call(), app.call(from.note(request)));
+        let (stay, leaving) = (stay.clone(), from.leaving.clone());
         async move {
             let mut answer = answer.await;
             drop(call);
@@ -217,13 +233,21 @@ fn connection(
     builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned()
 }
 
-/// Notes from where a request comes, and how long it may be answered.
-fn from<B>(
+/// What the requests of a connection are to tell: where they come from, and how long they may be answered.
+#[derive(Clone)]
+struct From {
     peer: Option<SocketAddr>,
-    leaving: &watch::Receiver<bool>,
-    mut request: Request<B>,
-) -> Request<B> {
-    request.extensions_mut().insert(Leaving(leaving.clone()));
-    peer.map(|peer| request.extensions_mut().insert(ConnectInfo(peer)));
-    request
+    /// Whom the client's certificate names, where that counts.
+    certified: Option<Certified>,
+    leaving: watch::Receiver<bool>,
+}
+
+impl From {
+    /// Notes it with a request.
+    fn note<B>(&self, mut request: Request<B>) -> Request<B> {
+        request.extensions_mut().insert(Leaving(self.leaving.clone()));
+        self.peer.map(|peer| request.extensions_mut().insert(ConnectInfo(peer)));
+        self.certified.clone().map(|user| request.extensions_mut().insert(user));
+        request
+    }
 }

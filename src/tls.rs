@@ -1,4 +1,8 @@
-//! Connections to others, with TLS or without.
+//! Connections to others, with TLS or without; in [`server`] what others are shown who connect, and in
+//! [`subject`] who they are.
+
+pub mod server;
+pub mod subject;
 
 use std::error::Error;
 use std::fmt;
@@ -8,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::uri::Authority;
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -21,6 +26,7 @@ use tracing::warn;
 
 /// What is spoken inside.
 const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
 
 /// PEM files. They are read with each connection, so that they can be replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,9 +56,8 @@ impl TlsFiles {
         let mut roots = RootCertStore::empty();
         match &self.ca {
             Some(file) => {
-                for certificate in certificates(file)? {
-                    let wrong = |e| format!("{}: {e}", file.display());
-                    roots.add(certificate).map_err(wrong)?;
+                for certificate in certificates(&read(file)?).map_err(|e| within(file, e))? {
+                    roots.add(certificate).map_err(|e| within(file, e))?;
                 }
             }
             None => {
@@ -71,10 +76,10 @@ impl TlsFiles {
             .with_root_certificates(roots);
         let mut config = match &self.own {
             Some((certificate, key)) => {
-                let shown = certificates(certificate)?;
-                let secret = PrivateKeyDer::from_pem_slice(&read(key)?);
-                let secret = secret.map_err(|_| holds_no(key, "private key"))?;
-                let wrong = |e| format!("{}: {e}", certificate.display());
+                let shown = certificates(&read(certificate)?);
+                let shown = shown.map_err(|e| within(certificate, e))?;
+                let secret = private_key(&read(key)?).map_err(|e| within(key, e))?;
+                let wrong = |e| within(certificate, e);
                 builder.with_client_auth_cert(shown, secret).map_err(wrong)?
             }
             None => builder.with_no_client_auth(),
@@ -84,19 +89,32 @@ impl TlsFiles {
     }
 }
 
+impl Tls {
+    /// The same, for HTTP/1.1.
+    #[must_use]
+    pub fn for_http1(self) -> Self {
+        let mut config = Arc::unwrap_or_clone(self.0);
+        config.alpn_protocols = vec![HTTP_1.to_vec()];
+        Self(Arc::new(config))
+    }
+}
+
 fn read(file: &Path) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|e| format!("{}: {e}", file.display()))
+    fs::read(file).map_err(|e| within(file, e))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = read(file)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     let found = found.ok().filter(|found| !found.is_empty());
-    found.ok_or_else(|| holds_no(file, "certificate"))
+    found.ok_or("it holds no certificate in PEM form")
 }
 
-fn holds_no(file: &Path, what: &str) -> String {
-    format!("{}: it holds no {what} in PEM form", file.display())
+fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, &'static str> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|_| "it holds no private key in PEM form")
+}
+
+fn within(file: &Path, wrong: impl fmt::Display) -> String {
+    format!("{}: {wrong}", file.display())
 }
 
 /// Either kind of connection.
@@ -104,7 +122,13 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Connects to `authority`, `HOST:PORT`, for HTTP/2.
+impl Connection for Box<dyn Stream> {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+/// Connects to `authority`, `HOST:PORT`.
 ///
 /// # Errors
 /// Nobody listens there, or it is not who it should be.
@@ -115,7 +139,8 @@ pub async fn connect(authority: &Authority, tls: Option<&Tls>) -> io::Result<Box
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     let host = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let stream = TlsConnector::from(config.clone()).connect(host, stream).await?;
-    if stream.get_ref().1.alpn_protocol() != Some(HTTP_2) {
+    let spoken = stream.get_ref().1.alpn_protocol();
+    if spoken != Some(HTTP_2) && config.alpn_protocols.iter().any(|protocol| protocol == HTTP_2) {
         return Err(io::Error::other("what answers there does not speak HTTP/2 over TLS"));
     }
     Ok(Box::new(stream))

@@ -14,6 +14,7 @@ use tonic_health::pb::health_client::HealthClient;
 use super::output::tell;
 use super::server::{authority, reach, refused, tls};
 use super::{Failure, Outcome};
+use crate::tls::TlsFiles;
 
 /// Where the server beside this command has its admin port.
 const ADMIN_LISTEN: &str = "MILVUS_RBAC_ADMIN_LISTEN";
@@ -53,7 +54,8 @@ impl Health {
 
     async fn ask(&self, uri: &str, limit: Duration) -> Result<(), Failure> {
         let (authority, secure) = authority(uri)?;
-        let channel = reach(&authority, tls(secure, self.ca.clone())?, limit).await?;
+        let tls = tls(secure, TlsFiles { ca: self.ca.clone(), own: None })?;
+        let channel = reach(&authority, tls, limit).await?;
         let asked = Request::new(HealthCheckRequest { service: self.service.clone() });
         let answer = HealthClient::new(channel).check(asked).await;
         let answer = answer.map_err(|e| match e.code() {

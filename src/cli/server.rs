@@ -50,6 +50,12 @@ pub struct ServerFlags {
     /// Who signs the server's certificate; without it, whom the system trusts.
     #[arg(long, env = "MILVUS_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Our own certificate, for a server that wants one; where it names the user, no token is needed.
+    #[arg(long, env = "MILVUS_CERT", value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// The key of that certificate.
+    #[arg(long, env = "MILVUS_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
 }
 
 fn token_in(file: &str) -> Result<String, String> {
@@ -88,7 +94,7 @@ impl ServerFlags {
     /// The flags are no address and no login, or nobody answers there.
     pub(super) async fn connect(&self) -> Result<Server, Failure> {
         let (authority, secure) = authority(&self.uri)?;
-        let tls = tls(secure, self.ca.clone())?;
+        let tls = tls(secure, self.files()?)?;
         let login = match self.token() {
             None => None,
             Some(token) if token.contains(':') => {
@@ -103,7 +109,17 @@ impl ServerFlags {
         Ok(Server { channel: InterceptedService::new(channel, Login(login)) })
     }
 
-    /// Who asks.
+    fn files(&self) -> Result<TlsFiles, Failure> {
+        let own = match (&self.cert, &self.key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) => return Err("--cert needs --key".to_owned()),
+            (None, Some(_)) => return Err("--key needs --cert".to_owned()),
+        };
+        Ok(TlsFiles { ca: self.ca.clone(), own })
+    }
+
+    /// Who asks, as far as that is in the token.
     pub(super) fn user(&self) -> Option<&str> {
         self.token().and_then(|token| token.split(':').next())
     }
@@ -131,15 +147,16 @@ pub(super) fn authority(uri: &str) -> Result<(Authority, bool), Failure> {
         .ok_or_else(|| format!("--uri: `{uri}` is not http://HOST:PORT or https://HOST:PORT"))
 }
 
-/// What `--ca` says of whom to trust.
+/// Whom to trust and what to show, where the server is asked over TLS.
 ///
 /// # Errors
-/// There is nobody to be trusted, or the file does not hold what it should.
-pub(super) fn tls(secure: bool, ca: Option<PathBuf>) -> Result<Option<Tls>, Failure> {
-    match (secure, ca) {
-        (true, ca) => TlsFiles { ca, own: None }.read().map(Some),
-        (false, Some(_)) => Err("--ca needs --uri https://".to_owned()),
-        (false, None) => Ok(None),
+/// There is nobody to be trusted, or a file does not hold what it should, or is for nothing.
+pub(super) fn tls(secure: bool, files: TlsFiles) -> Result<Option<Tls>, Failure> {
+    match files {
+        files if secure => files.read().map(Some),
+        TlsFiles { ca: Some(_), .. } => Err("--ca needs --uri https://".to_owned()),
+        TlsFiles { own: Some(_), .. } => Err("--cert needs --uri https://".to_owned()),
+        TlsFiles { ca: None, own: None } => Ok(None),
     }
 }
 

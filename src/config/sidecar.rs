@@ -7,20 +7,23 @@ use axum::http::uri::Authority;
 use clap::Args;
 
 use super::Switch;
+use super::tls::UpstreamTlsFlags;
 use crate::gate::Credentials;
+use crate::tls::TlsFiles;
 
 /// The flags of the sidecar.
 #[derive(Debug, Args)]
 pub(super) struct SidecarFlags {
-    /// Forward calls that are allowed and not answered here to this Milvus: `http://HOST:PORT`.
+    /// Forward calls that are allowed and not answered here to this Milvus: `http://HOST:PORT`, with
+    /// TLS `https://HOST:PORT`.
     #[arg(long, env = "MILVUS_RBAC_UPSTREAM", value_name = "URL")]
     pub(super) upstream: Option<String>,
     /// Credentials towards the upstream: `none`, `passthrough` or `file:F`, which holds
     /// `user:password`.
     #[arg(long, env = "MILVUS_RBAC_UPSTREAM_AUTH", default_value = "none", value_name = "HOW")]
     pub(super) upstream_auth: String,
-    /// Where the upstream's REST is: `http://HOST:PORT`. Without it REST calls of the data plane
-    /// are refused.
+    /// Where the upstream's REST is: `http://HOST:PORT` or `https://HOST:PORT`. Without it REST calls
+    /// of the data plane are refused.
     #[arg(long, env = "MILVUS_RBAC_UPSTREAM_REST", value_name = "URL")]
     pub(super) upstream_rest: Option<String>,
     /// Whether grants on a collection cover its aliases, which the upstream is asked for.
@@ -36,6 +39,8 @@ pub(super) struct SidecarFlags {
     /// Serve Envoy's external authorization on the data port, to callers without credentials.
     #[arg(long, env = "MILVUS_RBAC_EXT_AUTHZ", default_value = "off")]
     pub(super) ext_authz: Switch,
+    #[command(flatten)]
+    tls: UpstreamTlsFlags,
 }
 
 /// A Milvus behind the gate.
@@ -43,10 +48,12 @@ pub(super) struct SidecarFlags {
 pub struct Behind {
     /// `HOST:PORT` of its gRPC.
     pub authority: Authority,
+    /// How that is reached, if over TLS.
+    pub tls: Option<TlsFiles>,
     /// What it is shown.
     pub credentials: Credentials,
-    /// `HOST:PORT` of its REST.
-    pub rest: Option<Authority>,
+    /// `HOST:PORT` of its REST, and how that is reached.
+    pub rest: Option<(Authority, Option<TlsFiles>)>,
 }
 
 impl SidecarFlags {
@@ -55,7 +62,10 @@ impl SidecarFlags {
             url.as_ref().map(|url| authority(flag, url)).transpose()
         };
         let rest = authority("--upstream-rest", &self.upstream_rest)?;
-        let Some(upstream) = authority("--upstream", &self.upstream)? else {
+        let upstream = authority("--upstream", &self.upstream)?;
+        let tls = self.tls.files([&upstream, &rest].into_iter().flatten().any(|to| to.1))?;
+        let reached = |(authority, secure)| (authority, tls.clone().filter(|_| secure));
+        let Some((upstream, tls)) = upstream.map(reached) else {
             let alone = match () {
                 () if rest.is_some() => "--upstream-rest",
                 () if self.audit_only => "--audit-only",
@@ -65,21 +75,22 @@ impl SidecarFlags {
             return Err(format!("{alone} needs --upstream"));
         };
         let credentials = credentials(&self.upstream_auth)?;
-        Ok(Some(Behind { authority: upstream, credentials, rest }))
+        Ok(Some(Behind { authority: upstream, tls, credentials, rest: rest.map(reached) }))
     }
 }
 
-pub(super) fn authority(flag: &str, url: &str) -> Result<Authority, String> {
-    if url.starts_with("https://") {
-        return Err(format!("{flag}: TLS is not supported by this version"));
-    }
-    let usable = |uri: &Uri| uri.scheme_str() == Some("http") && uri.path() == "/";
-    url.parse::<Uri>()
-        .ok()
-        .filter(usable)
-        .and_then(|uri| uri.authority().cloned())
+/// `HOST:PORT` of a URL, and whether it has TLS.
+pub(super) fn authority(flag: &str, url: &str) -> Result<(Authority, bool), String> {
+    let uri = url.parse::<Uri>().ok().filter(|uri| uri.path() == "/");
+    let secure = uri.as_ref().and_then(|uri| match uri.scheme_str() {
+        Some("http") => Some(false),
+        Some("https") => Some(true),
+        _ => None,
+    });
+    uri.and_then(|uri| uri.authority().cloned())
         .filter(|authority| authority.port().is_some() && !authority.as_str().contains('@'))
-        .ok_or_else(|| format!("{flag}: `{url}` is not http://HOST:PORT"))
+        .zip(secure)
+        .ok_or_else(|| format!("{flag}: `{url}` is not http://HOST:PORT or https://HOST:PORT"))
 }
 
 fn credentials(how: &str) -> Result<Credentials, String> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::tls::pair;
 use crate::storage::Login;
 use crate::tls::TlsFiles;
 
@@ -85,12 +86,7 @@ impl TlsFlags {
         if !secure {
             return self.refuse().map(|()| None);
         }
-        let own = match (&self.store_cert, &self.store_key) {
-            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
-            (None, None) => None,
-            (Some(_), None) => return Err("--store-cert needs --store-key".to_owned()),
-            (None, Some(_)) => return Err("--store-key needs --store-cert".to_owned()),
-        };
+        let own = pair("--store", &self.store_cert, &self.store_key)?;
         let files = TlsFiles { ca: self.store_ca.clone(), own };
         files.read()?;
         Ok(Some(files))

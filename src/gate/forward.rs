@@ -99,6 +99,8 @@ pub struct Upstream {
     authority: Authority,
     scheme: Scheme,
     credentials: Credentials,
+    /// Whether this instance itself shows a certificate there.
+    certified: bool,
     ready: watch::Sender<bool>,
 }
 
@@ -107,6 +109,7 @@ impl Upstream {
     pub fn new(authority: Authority, tls: Option<TlsFiles>, credentials: Credentials) -> Self {
         Self {
             scheme: if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
+            certified: tls.as_ref().is_some_and(|tls| tls.own.is_some()),
             connections: Connections::new(authority.clone(), tls),
             authority,
             credentials,
@@ -177,13 +180,19 @@ impl Upstream {
             Credentials::Own(value, _) => {
                 headers.insert(AUTHORIZATION, value.clone());
             }
-            Credentials::Passthrough => {
-                if let Some(value) = head.headers.get(AUTHORIZATION) {
+            Credentials::Passthrough => match head.headers.get(AUTHORIZATION) {
+                Some(value) => {
                     let mut value = value.clone();
                     value.set_sensitive(true);
                     headers.insert(AUTHORIZATION, value);
                 }
-            }
+                // INVARIANT: our own certificate does not speak for a caller without a login.
+                // Defended by `tests/it/tls/users.rs`.
+                None if self.certified => {
+                    return Err(status::unauthenticated("missing authorization in header"));
+                }
+                None => {}
+            },
         }
         // What decided was the path alone.
         let path = PathAndQuery::try_from(head.uri.path()).map_err(|e| status::malformed(&e))?;

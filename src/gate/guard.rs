@@ -27,6 +27,7 @@ use super::{
 };
 use crate::model::visibility::Visible;
 use crate::rpc::status;
+use crate::tls::subject::Certified;
 
 /// Calls whose answers are shortened to what the caller may see.
 const FILTERED: [&str; 2] = ["ListDatabases", "ShowCollections"];
@@ -55,8 +56,9 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
         ("Health", answer(services, request).await)
     } else if path.starts_with("/grpc.reflection.") {
         // Its streams are short questions about the protos; they need an identity and no more.
+        let login = Login::from_grpc(request.headers());
         let response =
-            match gate.identify(request.headers(), Login::from_grpc(request.headers())).await {
+            match gate.identify(request.headers(), login, request.extensions().get()).await {
                 Ok(_) => answer(services, request).await,
                 Err(refusal) => refusal.into_http(),
             };
@@ -88,7 +90,9 @@ impl Gate {
         }
         let deadline = deadline::moment(&parts.headers);
         let login = Login::from_grpc(&parts.headers);
-        let identity = self.identified(method, &parts.headers, login).await?.with(&parts);
+        let certified = parts.extensions.get();
+        let identity =
+            self.identified(method, &parts.headers, login, certified).await?.with(&parts);
         let connection = header_database(&parts.headers)?.to_owned();
         let path = parts.uri.path();
         if method.row.streaming {
@@ -152,8 +156,9 @@ impl Gate {
         method: &Method,
         headers: &HeaderMap,
         login: Result<Login, Status>,
+        certified: Option<&Certified>,
     ) -> Result<Identity, Status> {
-        let refusal = match self.identify(headers, login).await {
+        let refusal = match self.identify(headers, login, certified).await {
             Err(e) if e.code() == Code::Unauthenticated => e,
             identified => return identified,
         };

@@ -89,13 +89,8 @@ impl Login {
         passwords: &Passwords,
     ) -> Result<Identity, Status> {
         match passwords.verify(state, &self.user, &self.password).await {
-            Ok(Some(hash)) => {
-                Ok(Identity { user: self.user, verified: Some(hash), source: Source::default() })
-            }
-            Ok(None) => {
-                info!(user = name::shortened(&self.user), "login refused");
-                Err(wrong())
-            }
+            Ok(Some(hash)) => Ok(Identity::new(self.user, Proof::Password(hash))),
+            Ok(None) => Err(refused(&self.user)),
             Err(e) => Err(status::overloaded(e.text())),
         }
     }
@@ -106,24 +101,56 @@ impl Login {
         let user = login.map(|login| login.user);
         let known = user.filter(|user| state.users.contains_key(user.as_str()));
         let user = known.unwrap_or_else(|| ROOT.to_owned());
-        Identity { user, verified: None, source: Source::default() }
+        Identity::new(user, Proof::None)
     }
+
+    /// The same login, which must be of the user whom the caller's certificate names.
+    ///
+    /// # Errors
+    /// It is another's.
+    pub(super) fn of(self, user: &str) -> Result<Self, Status> {
+        if self.user == user { Ok(self) } else { Err(refused(&self.user)) }
+    }
+}
+
+/// What was verified of a caller.
+#[derive(Debug, Clone)]
+pub(super) enum Proof {
+    /// Nothing: authorization is off, or refusals are only recorded.
+    None,
+    /// The stored hash that the password matched.
+    Password(Name),
+    /// A certificate that names the user, and no login.
+    Certificate,
 }
 
 /// A caller whose login was verified, or need not be.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub(super) user: String,
-    /// The stored hash that the password matched; none where authorization is off.
-    pub(super) verified: Option<Name>,
+    pub(super) proof: Proof,
     /// Where it calls from.
     pub(super) source: Source,
 }
 
 impl Identity {
+    fn new(user: String, proof: Proof) -> Self {
+        Self { user, proof, source: Source::default() }
+    }
+
     /// A caller without a login, who has no roles but `public`.
     pub(super) fn nobody() -> Self {
-        Self { user: String::new(), verified: None, source: Source::default() }
+        Self::new(String::new(), Proof::None)
+    }
+
+    /// The caller whom a certificate names, which was verified with the connection.
+    ///
+    /// # Errors
+    /// There is no such user.
+    pub(super) fn certified(user: &str, state: &State) -> Result<Self, Status> {
+        let identity = Self::new(user.to_owned(), Proof::Certificate);
+        identity.check(state).map_err(|_| refused(user))?;
+        Ok(identity)
     }
 
     /// Whether the login still holds in `state`.
@@ -131,16 +158,21 @@ impl Identity {
     /// # Errors
     /// The user is gone or has another password by now.
     pub(super) fn check(&self, state: &State) -> Result<(), Status> {
-        match &self.verified {
-            None => Ok(()),
-            Some(hash)
-                if state.users.get(&*self.user).is_some_and(|u| u.password_hash == *hash) =>
-            {
-                Ok(())
-            }
-            Some(_) => Err(wrong()),
-        }
+        let user = state.users.get(&*self.user);
+        let holds = match &self.proof {
+            Proof::None => true,
+            Proof::Password(hash) => user.is_some_and(|user| user.password_hash == *hash),
+            Proof::Certificate => user.is_some(),
+        };
+        if holds { Ok(()) } else { Err(wrong()) }
     }
+}
+
+/// INVARIANT: the holder of a certificate hears of an unknown user what a wrong login tells. Defended
+/// by `tests/it/tls/users.rs`.
+fn refused(user: &str) -> Status {
+    info!(user = name::shortened(user), "login refused");
+    wrong()
 }
 
 fn wrong() -> Status {

@@ -49,6 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use tokio::sync::Semaphore;
 use tonic::Status;
 
@@ -63,9 +64,11 @@ use crate::model::visibility::{Visible, visible_collections, visible_databases};
 use crate::passwords::Passwords;
 use crate::rpc::status;
 use crate::storage::Revision;
+use crate::tls::subject::Certified;
 
 use arrival::Room;
 use audit::Audit;
+use identity::Proof;
 use methods::{Answered, Method};
 
 /// The largest message that is read: the largest that Milvus takes.
@@ -229,22 +232,41 @@ impl Gate {
         self.aliases.clone()
     }
 
-    /// Who calls.
+    /// Who calls: by the login that was sent, or by the certificate of the connection, where that
+    /// names the user.
     ///
     /// # Errors
-    /// The login is missing or wrong, or the state that the call asks for is not reached in time.
+    /// The login is missing or wrong, or is not that of the certificate's user, who may also be
+    /// unknown; or the state that the call asks for is not reached in time.
     pub async fn identify(
         &self,
         headers: &HeaderMap,
         login: Result<Login, Status>,
+        certified: Option<&Certified>,
     ) -> Result<Identity, Status> {
         if !self.options.authorization {
             self.wait_for_revision(headers).await?;
             return Ok(Login::claimed(login.ok(), &self.current()?.state));
         }
-        let login = login?;
+        let named = match certified {
+            Some(Certified(named)) => {
+                Some(named.as_deref().map_err(|e| status::unauthenticated(e))?)
+            }
+            None => None,
+        };
+        // INVARIANT: who shows a certificate that names a user is this user or nobody, whatever
+        // login is sent. Defended by `tests/it/tls/users.rs`.
+        let login = match named {
+            Some(user) if headers.contains_key(AUTHORIZATION) => Some(login?.of(user)?),
+            Some(_) => None,
+            None => Some(login?),
+        };
         self.wait_for_revision(headers).await?;
-        login.verified(&self.engine.snapshot().state, &self.passwords).await
+        let state = &self.engine.snapshot().state;
+        match login {
+            Some(login) => login.verified(state, &self.passwords).await,
+            None => Identity::certified(named.unwrap_or_default(), state),
+        }
     }
 
     /// Decides whether the caller may make the call at `path`, on its encoded message. `database`
@@ -272,6 +294,12 @@ impl Gate {
     ) -> Result<Caller, Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
         let database = connection_database(database)?;
+        if matches!(identity.proof, Proof::Certificate) && self.wants_login(method) {
+            return Err(status::unauthenticated(
+                "a client certificate alone is not enough for this call: whoever answers it is shown \
+                 the caller's own login, so send that too",
+            ));
+        }
         if self.forwards(method) {
             asked::check_names(method, database, message)?;
         }
@@ -297,6 +325,12 @@ impl Gate {
     /// Where the method is answered, if it changes what is kept and that is not done here.
     fn center_of(&self, method: &Method) -> Option<&Center> {
         self.center.as_deref().filter(|_| method.changes && !self.forwards(method))
+    }
+
+    /// Whether whoever answers the method is shown the caller's own login.
+    fn wants_login(&self, method: &Method) -> bool {
+        let upstream = self.upstream.as_ref().filter(|_| self.forwards(method));
+        self.center_of(method).is_some() || upstream.is_some_and(|to| !to.can_be_asked())
     }
 
     /// The newest state, unless it may be too old to decide on.

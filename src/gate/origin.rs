@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use tonic::Status;
 
 use super::Identity;
+use super::identity::Proof;
 use crate::model::origin::Origin;
 use crate::rpc::status;
 
@@ -44,14 +45,17 @@ impl Identity {
     pub fn origin(&self) -> Origin {
         let Source { peer, forwarded_for, request_id } = &self.source;
         let mut from = peer.map(|peer| peer.to_string()).unwrap_or_default();
+        if matches!(self.proof, Proof::Certificate) {
+            from.push_str(" by certificate");
+        }
         if let Some(claimed) = forwarded_for {
             from = format!("{from}, for {}", cleaned(claimed));
         }
         let request_id = request_id.as_ref().map(cleaned).unwrap_or_default();
-        let user = match &self.verified {
-            Some(_) => self.user.clone(),
+        let user = match &self.proof {
+            Proof::Password(_) | Proof::Certificate => self.user.clone(),
             // With authorization off nobody knows who it was; no user can have such a name.
-            None => format!("(unverified) {}", self.user),
+            Proof::None => format!("(unverified) {}", self.user),
         };
         Origin { user, peer: from, request_id, comment: String::new() }
     }

@@ -13,6 +13,7 @@ use super::methods::{self, Access, Method};
 use super::{Caller, Gate, Identity, Login, Purpose, asked, unknown};
 use crate::model::privilege::ObjectType;
 use crate::rpc::status;
+use crate::tls::subject::Certified;
 
 /// What a call names, beside the database that it is for. What is empty is not named.
 #[derive(Debug, Default)]
@@ -35,9 +36,10 @@ impl Gate {
         path: &str,
         headers: &HeaderMap,
         login: Result<Login, Status>,
+        certified: Option<&Certified>,
     ) -> Result<Identity, Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
-        self.identified(method, headers, login).await
+        self.identified(method, headers, login, certified).await
     }
 
     /// Decides whether the caller may make the call that stands for the one at `path`, on its

@@ -41,7 +41,10 @@ impl Bound {
     /// Somebody else does since.
     pub fn listen(self) -> Result<Port, String> {
         let Self { socket, flag, address } = self;
-        socket.listen(BACKLOG).map(Port).map_err(|e| unusable(flag, &address, &e))
+        socket
+            .listen(BACKLOG)
+            .map(|listener| Port(listener, None))
+            .map_err(|e| unusable(flag, &address, &e))
     }
 }
 

@@ -30,7 +30,7 @@ const ACK: u8 = 1;
 #[derive(Debug)]
 pub(super) struct Punctual<S> {
     stream: S,
-    stopping: watch::Receiver<bool>,
+    leaving: watch::Receiver<bool>,
     seat: Arc<Seat>,
     /// None for HTTP/1.
     frames: Option<Frames>,
@@ -39,18 +39,18 @@ pub(super) struct Punctual<S> {
 }
 
 impl<S> Punctual<S> {
-    pub(super) fn http1(stream: S, stopping: watch::Receiver<bool>, seat: Arc<Seat>) -> Self {
-        Self { stream, stopping, seat, frames: None, kept: BytesMut::new() }
+    pub(super) fn http1(stream: S, leaving: watch::Receiver<bool>, seat: Arc<Seat>) -> Self {
+        Self { stream, leaving, seat, frames: None, kept: BytesMut::new() }
     }
 
     /// The connection has yet to give its preface, of that length.
     pub(super) fn http2(
         stream: S,
-        stopping: watch::Receiver<bool>,
+        leaving: watch::Receiver<bool>,
         seat: Arc<Seat>,
         preface: usize,
     ) -> Self {
-        Self { frames: Some(Frames::after(preface)), ..Self::http1(stream, stopping, seat) }
+        Self { frames: Some(Frames::after(preface)), ..Self::http1(stream, leaving, seat) }
     }
 }
 
@@ -73,7 +73,7 @@ impl Frames {
 
     /// Follows `bytes`, the next that came, and shows `keep` what is not late of them; until it
     /// settles which stream is the last, before which nothing is late. Returns how far it came.
-    fn follow(&mut self, bytes: &[u8], stopping: bool, mut keep: impl FnMut(&[u8])) -> usize {
+    fn follow(&mut self, bytes: &[u8], leaving: bool, mut keep: impl FnMut(&[u8])) -> usize {
         let settled = self.last.is_some();
         let mut rest = bytes;
         while !rest.is_empty() && self.last.is_some() == settled {
@@ -89,7 +89,7 @@ impl Frames {
             }
             self.head.extend_from_slice(part);
             if self.head.len() == HEAD {
-                self.begin(stopping);
+                self.begin(leaving);
                 if self.keep {
                     keep(&self.head);
                 }
@@ -100,7 +100,7 @@ impl Frames {
     }
 
     /// Looks at the head of a frame.
-    fn begin(&mut self, stopping: bool) {
+    fn begin(&mut self, leaving: bool) {
         let mut head = self.head.as_ref();
         self.left = usize::try_from(head.get_uint(3)).unwrap_or(usize::MAX);
         let (kind, flags, stream) =
@@ -108,7 +108,7 @@ impl Frames {
         match kind {
             HEADERS => self.newest = self.newest.max(stream),
             // With this answer to a ping, h2 settles which stream is the last.
-            PING if stopping && flags & ACK != 0 => self.last = self.last.or(Some(self.newest)),
+            PING if leaving && flags & ACK != 0 => self.last = self.last.or(Some(self.newest)),
             _ => {}
         }
         self.keep = kind != WINDOW_UPDATE || self.last.is_none_or(|last| stream <= last);
@@ -121,7 +121,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Punctual<S> {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, stopping, seat, frames, kept } = self.get_mut();
+        let Self { stream, leaving, seat, frames, kept } = self.get_mut();
         let Some(frames) = frames else {
             ready!(Pin::new(stream).poll_read(cx, out))?;
             seat.moved();
@@ -132,10 +132,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Punctual<S> {
             ready!(Pin::new(&mut *stream).poll_read(cx, out))?;
             seat.moved();
             let came = out.filled().get(before..).unwrap_or_default();
-            let stopping = *stopping.borrow();
-            let followed = frames.follow(came, stopping, |_| {});
+            let leaving = *leaving.borrow();
+            let followed = frames.follow(came, leaving, |_| {});
             let late = came.get(followed..).unwrap_or_default();
-            frames.follow(late, stopping, |part| kept.extend_from_slice(part));
+            frames.follow(late, leaving, |part| kept.extend_from_slice(part));
             out.set_filled(before + followed);
             return Poll::Ready(Ok(()));
         }

@@ -5,7 +5,7 @@
 pub struct Origin {
     /// The user, or a word for a part of this program that changes something by itself.
     pub user: String,
-    /// The address of the connection.
+    /// The address of the connection, with `by certificate` where that alone told who called.
     pub peer: String,
     /// The caller's own id of the request.
     pub request_id: String,

@@ -151,9 +151,12 @@ impl Rest {
     ) -> Result<Response, Refusal> {
         let login = Login::from_http(&parts.headers);
         let grpc_login = login.as_ref().ok().and_then(Login::to_grpc);
+        let certified = parts.extensions.get();
         let identity = match route.action.forwarded() {
-            Some(method) => self.gate.identify_for(method, &parts.headers, login).await?,
-            None => self.gate.identify(&parts.headers, login).await?,
+            Some(method) => {
+                self.gate.identify_for(method, &parts.headers, login, certified).await?
+            }
+            None => self.gate.identify(&parts.headers, login, certified).await?,
         }
         .with(parts);
         if body.size_hint().lower() > MAX_BODY as u64 {

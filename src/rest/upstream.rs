@@ -1,5 +1,8 @@
 //! The REST of the Milvus behind the gate. Bytes go through in both directions.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,15 +12,16 @@ use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, EXPECT, TRAILER};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 use tonic::Status;
+use tower::Service;
 use tracing::warn;
 
 use crate::gate::{Credentials, OF_CLIENT, OF_CONNECTION};
 use crate::rpc::status;
 use crate::telemetry::with_causes;
+use crate::tls::{self, Tls, TlsFiles};
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -29,8 +33,9 @@ const IDLE_TIME: Duration = Duration::from_secs(15);
 /// An upstream's REST, connected to when it is first needed.
 #[derive(Debug)]
 pub struct RestUpstream {
-    client: Client<HttpConnector, Body>,
+    client: Client<Connector, Body>,
     authority: Authority,
+    scheme: Scheme,
     credentials: Credentials,
     /// Calls that may still be sent: each takes a connection.
     places: Semaphore,
@@ -38,16 +43,15 @@ pub struct RestUpstream {
 
 impl RestUpstream {
     /// The upstream at `authority`, `HOST:PORT`.
-    pub fn new(authority: Authority, credentials: Credentials) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIME));
+    pub fn new(authority: Authority, tls: Option<TlsFiles>, credentials: Credentials) -> Self {
+        let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let connector = Connector { authority: authority.clone(), tls };
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
             .build(connector);
-        Self { client, authority, credentials, places: Semaphore::new(CALLS) }
+        Self { client, authority, scheme, credentials, places: Semaphore::new(CALLS) }
     }
 
     /// Sends a call on that was allowed for `database`. What the client said about that in its
@@ -80,7 +84,7 @@ impl RestUpstream {
             carried.insert(AUTHORIZATION, login.clone());
         }
         let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
+        uri.scheme = Some(self.scheme.clone());
         uri.authority = Some(self.authority.clone());
         uri.path_and_query = Some(PathAndQuery::from_static(path));
         let mut request = Request::new(Body::from(body));
@@ -104,6 +108,36 @@ impl RestUpstream {
             answer.headers_mut().remove(name);
         }
         Ok(answer)
+    }
+}
+
+/// Connects to the one upstream.
+#[derive(Debug, Clone)]
+struct Connector {
+    authority: Authority,
+    tls: Option<TlsFiles>,
+}
+
+impl Connector {
+    async fn connect(self) -> io::Result<TokioIo<Box<dyn tls::Stream>>> {
+        let tls = self.tls.as_ref().map(TlsFiles::read).transpose().map_err(io::Error::other)?;
+        let tls = tls.map(Tls::for_http1);
+        let connected = tls::connect(&self.authority, tls.as_ref());
+        Ok(TokioIo::new(tokio::time::timeout(CONNECT_TIME, connected).await??))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Box<dyn tls::Stream>>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        Box::pin(self.clone().connect())
     }
 }
 

@@ -24,6 +24,7 @@
 //! * `cli`: the commands that ask a server, as they are typed
 //! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
+//! * `tls`: TLS on the data port and towards the upstream, and users whom certificates name
 //! * `overload`: more of everything than can be served
 //! * `policy`: access as code: documents, plans, and what becomes of a server
 //! * `property`: random requests and restarts, the product beside the oracle
@@ -68,3 +69,4 @@ mod rpc;
 mod sidecar;
 mod support;
 mod thrift;
+mod tls;

@@ -51,8 +51,9 @@ impl Rest {
         told: &Told,
     ) -> Result<Response, Refusal> {
         let login = Login::from_http(&parts.headers);
-        let identity =
-            self.gate.identify_for(route.method, &parts.headers, login).await?.with(parts);
+        let certified = parts.extensions.get();
+        let identity = self.gate.identify_for(route.method, &parts.headers, login, certified);
+        let identity = identity.await?.with(parts);
         let limit = match route.kind {
             Kind::Drop | Kind::Rename => MAX_SEALING_MESSAGE,
             _ => MAX_MESSAGE,

@@ -116,7 +116,7 @@ async fn a_success_that_could_not_be_followed_is_none() {
     let (groups, clock) = (Arc::default(), Arc::<Clock>::default());
     let service = Service::new(engine.clone(), passwords, groups, clock, Behind::default());
     let authority = rest.url.strip_prefix("http://").unwrap().parse().unwrap();
-    let app = router(gate, service, Some(RestUpstream::new(authority, Credentials::None)));
+    let app = router(gate, service, Some(RestUpstream::new(authority, None, Credentials::None)));
     let ask = async || {
         let body = Body::from(r#"{"collectionName":"c1"}"#);
         let request = Request::post("/v2/vectordb/collections/drop").body(body).unwrap();
