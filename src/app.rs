@@ -64,6 +64,7 @@ const MAX_STALENESS_CHECK: Duration = Duration::from_secs(2);
 pub async fn run(config: Config) -> Result<(), String> {
     let metrics = telemetry::start_metrics().map_err(|e| e.to_string())?;
     tokio::spawn(telemetry::keep_metrics(metrics.clone()));
+    let traces = config.collector.clone().map(telemetry::Traces::start).transpose()?;
     info!(version = env!("CARGO_PKG_VERSION"), store = ?config.store, "starting");
     // Before the store: a start that fails must not leave one behind with a password of its own.
     let data = Port::bind("--listen", &config.listen).await?;
@@ -112,6 +113,7 @@ pub async fn run(config: Config) -> Result<(), String> {
         tokio::spawn(async move { upstream.probe().await });
         ready
     });
+    let held_passwords = passwords.clone();
     let gate = Arc::new(Gate::new(
         engine.clone(),
         passwords.clone(),
@@ -142,6 +144,7 @@ pub async fn run(config: Config) -> Result<(), String> {
         metrics,
         upstream: ready.clone(),
         gate: config.gate,
+        passwords: held_passwords,
     }
     .into_router();
     // Whoever reads the announcement may tell the process to stop.
@@ -168,6 +171,9 @@ pub async fn run(config: Config) -> Result<(), String> {
     }
     if let Some(admin) = admin {
         admin.abort();
+    }
+    if let Some(traces) = traces {
+        beside(move || traces.flush()).await?;
     }
     tokio::time::timeout(GRACE, end(engine, writer)).await.unwrap_or_else(|_| {
         Err(format!("the store has not answered for {} s; it was not closed", GRACE.as_secs()))

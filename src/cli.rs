@@ -10,6 +10,7 @@ mod backup_file;
 mod check;
 mod explain;
 mod export;
+mod log_level;
 mod one_by_one;
 mod output;
 mod plan;
@@ -56,6 +57,8 @@ pub enum Command {
     WhoCan(who_can::WhoCan),
     /// List everything that somebody may do, grant by grant.
     WhatCan(what_can::WhatCan),
+    /// Change what a server logs, until it ends. For root and admin.
+    LogLevel(log_level::LogLevel),
     /// Write users, roles, grants and groups to a file, with a checksum.
     Backup(backup::Backup),
     /// Bring back what a backup holds, all of it or nothing where the server has transactions.
@@ -85,6 +88,7 @@ impl Command {
                     Self::Explain(command) => command.run().await,
                     Self::WhoCan(command) => command.run().await,
                     Self::WhatCan(command) => command.run().await,
+                    Self::LogLevel(command) => command.run().await,
                     Self::Backup(command) => command.run().await,
                     Self::Restore(command) => command.run().await,
                 }

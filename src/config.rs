@@ -7,6 +7,7 @@ mod manual;
 mod reset;
 mod sidecar;
 mod store;
+mod traces;
 
 pub use self::manual::Manual;
 
@@ -31,7 +32,7 @@ use crate::storage::Login;
 use crate::storage::etcd::Target;
 use crate::storage::follow;
 use crate::storage::trail::Keep;
-use crate::telemetry::LogFormat;
+use crate::telemetry::{Collector, LogFormat};
 
 /// Milvus' access control (users, roles, grants, privilege groups) as one small server.
 #[derive(Debug, Parser)]
@@ -237,6 +238,8 @@ pub struct Flags {
     #[command(flatten)]
     sidecar: SidecarFlags,
     #[command(flatten)]
+    traces: traces::TraceFlags,
+    #[command(flatten)]
     planned: Planned,
 }
 
@@ -307,6 +310,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged.
     pub log_level: String,
+    /// Who takes spans, if anybody.
+    pub collector: Option<Collector>,
 }
 
 /// A document that is kept true.
@@ -373,6 +378,7 @@ impl TryFrom<Flags> for Config {
             reflection: flags.reflection == Switch::On,
             log_format: flags.log_format,
             log_level: flags.log_level,
+            collector: flags.traces.collector()?,
         })
     }
 }

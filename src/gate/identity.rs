@@ -12,6 +12,7 @@ use crate::model::name;
 use crate::model::state::{Name, ROOT, State};
 use crate::passwords::Passwords;
 use crate::rpc::status;
+use crate::telemetry::{self, Decision};
 
 /// A login as it was sent.
 pub struct Login {
@@ -96,7 +97,7 @@ impl Login {
                 info!(user = name::shortened(&self.user), "login refused");
                 Err(wrong())
             }
-            Err(e) => Err(status::overloaded(e.text())),
+            Err(e) => Err(status::exhausted(e.text())),
         }
     }
 
@@ -138,7 +139,10 @@ impl Identity {
             {
                 Ok(())
             }
-            Some(_) => Err(wrong()),
+            Some(_) => {
+                telemetry::decided(Decision::Unauthenticated, 0);
+                Err(wrong())
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::sync::Semaphore;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::authz::{Object, Query};
 use crate::engine::{Engine, Snapshot};
@@ -63,6 +63,7 @@ use crate::model::visibility::{Visible, visible_collections, visible_databases};
 use crate::passwords::Passwords;
 use crate::rpc::status;
 use crate::storage::Revision;
+use crate::telemetry::{self, Decision, Shed};
 
 use arrival::Room;
 use audit::Audit;
@@ -243,13 +244,29 @@ impl Gate {
         headers: &HeaderMap,
         login: Result<Login, Status>,
     ) -> Result<Identity, Status> {
-        if !self.options.authorization {
-            self.wait_for_revision(headers).await?;
-            return Ok(Login::claimed(login.ok(), &self.current()?.state));
+        let identity = self.logged_in(headers, login).await;
+        if identity.as_ref().is_err_and(|e| e.code() == Code::Unauthenticated) {
+            telemetry::decided(Decision::Unauthenticated, self.revision());
         }
-        let login = login?;
-        self.wait_for_revision(headers).await?;
-        login.verified(&self.engine.snapshot().state, &self.passwords).await
+        identity
+    }
+
+    /// The same, where a refusal is counted by whoever asks.
+    async fn logged_in(
+        &self,
+        headers: &HeaderMap,
+        login: Result<Login, Status>,
+    ) -> Result<Identity, Status> {
+        let identity = if self.options.authorization {
+            let login = login?;
+            self.wait_for_revision(headers).await?;
+            login.verified(&self.engine.snapshot().state, &self.passwords).await?
+        } else {
+            self.wait_for_revision(headers).await?;
+            Login::claimed(login.ok(), &self.current()?.state)
+        };
+        telemetry::identified(&identity.user);
+        Ok(identity)
     }
 
     /// Decides whether the caller may make the call at `path`, on its encoded message. `database`
@@ -326,7 +343,10 @@ impl Gate {
             return Ok(());
         }
         let _place = self.waiting.try_acquire().map_err(|_| {
-            status::overloaded("too many calls wait for a revision, try again later")
+            status::overloaded(
+                Shed::RevisionWaits,
+                "too many calls wait for a revision, try again later",
+            )
         })?;
         let limit = deadline::of(headers).unwrap_or(REVISION_WAIT).min(MAX_REVISION_WAIT);
         self.engine.wait_for(wanted, limit).await.map_err(|reached| {
