@@ -71,8 +71,8 @@ impl Call {
     }
 
     /// What `work` logs is about this call.
-    pub async fn on<T>(self: Arc<Self>, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, work).await
+    pub fn on<F: Future>(self: Arc<Self>, work: F) -> impl Future<Output = F::Output> + use<F> {
+        CURRENT.scope(self, work)
     }
 
     /// The same for what does not wait.

@@ -47,8 +47,7 @@ pub fn start_logs(format: LogFormat, level: &str) -> Result<(), String> {
     // INVARIANT: no level and no filter has the carriers log more than warnings. Defended by
     // `tests/it/telemetry/log_level.rs`.
     let carried = filter_fn(|of| {
-        let carries = |carrier: &&str| of.target().starts_with(*carrier);
-        *of.level() <= Level::WARN || !CARRIERS.iter().any(|carrier| carries(&carrier))
+        *of.level() <= Level::WARN || !CARRIERS.iter().any(|name| of.target().starts_with(name))
     });
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
     let lines: Box<dyn Layer<_> + Send + Sync> = match format {

@@ -113,6 +113,9 @@ pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
     HISTOGRAMS.iter().for_each(|(name, help)| describe_histogram!(*name, *help));
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     gauge!(STARTED).set(now());
+    // A counter that begins with its first event hides it from whoever asks how much it rose.
+    counter!(COMMIT_FAILURES).increment(0);
+    Shed::ALL.iter().for_each(|what| shed(*what, 0));
     Ok(handle)
 }
 
@@ -351,6 +354,22 @@ pub enum Shed {
 }
 
 impl Shed {
+    const ALL: [Self; 13] = [
+        Self::Answers,
+        Self::AuditListings,
+        Self::Batches,
+        Self::Changes,
+        Self::Connections,
+        Self::Listings,
+        Self::Followers,
+        Self::HealthWatches,
+        Self::Passwords,
+        Self::Requests,
+        Self::RestCalls,
+        Self::RevisionWaits,
+        Self::Seals,
+    ];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Answers => "answers",

@@ -23,6 +23,7 @@
 //! * `cli`: the commands that ask a server, as they are typed
 //! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
+//! * `telemetry`: what is told of calls: metrics, spans, log lines
 //! * `overload`: more of everything than can be served
 //! * `policy`: access as code: documents, plans, and what becomes of a server
 //! * `property`: random requests and restarts, the product beside the oracle
@@ -65,4 +66,5 @@ mod rest;
 mod rpc;
 mod sidecar;
 mod support;
+mod telemetry;
 mod thrift;

@@ -14,7 +14,7 @@ mod listings;
 mod memory;
 mod metadata;
 mod names;
-mod upstream;
+pub(crate) mod upstream;
 mod walk;
 
 use std::time::{Duration, Instant};
