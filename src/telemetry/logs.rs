@@ -89,7 +89,7 @@ fn filter(level: &str) -> Result<EnvFilter, String> {
         return Err(format!("it is longer than {LONGEST} bytes"));
     }
     // A bare word that is no level would be taken for a target, and silence everything else.
-    if !level.contains('=') && level.parse::<LevelFilter>().is_err() {
+    if level.is_empty() || !level.contains('=') && level.parse::<LevelFilter>().is_err() {
         return Err(format!(
             "`{level}` is none of error, warn, info, debug, trace, off, nor a filter"
         ));

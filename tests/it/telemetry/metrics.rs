@@ -72,8 +72,7 @@ fn until(server: &Server, what: &str, so: impl Fn(&Families) -> bool) -> Familie
 
 /// The sum of those samples of a metric that have that label.
 fn value(told: &Families, name: &str, label: Option<(&str, &str)>) -> f64 {
-    let family = told.iter().find(|(family, _)| name.starts_with(family.as_str()));
-    let samples = family.into_iter().flat_map(|(_, family)| &family.samples);
+    let samples = told.values().flat_map(|family| &family.samples);
     let is = |sample: &&Sample| {
         let of =
             |(label, value): (&str, &str)| sample.labels.get(label).is_some_and(|v| v == value);
@@ -123,7 +122,8 @@ fn post_routes() -> BTreeSet<String> {
     let server = Server::start(&[]);
     let (_, text) = http_get(&format!("http://{}/v2/openapi.json", server.address));
     let document: Value = serde_json::from_str(&text).unwrap();
-    document["paths"].as_object().unwrap().keys().cloned().collect()
+    let paths = document["paths"].as_object().unwrap();
+    paths.keys().map(|path| path.strip_prefix("/v2/vectordb").unwrap().to_owned()).collect()
 }
 
 fn check_histogram(name: &str, family: &Family) {
@@ -151,7 +151,7 @@ async fn what_is_told_is_documented_and_what_is_documented_is_told() {
 
     // Alone, with a policy, and a collector that is not there.
     let policy = folder.path().join("policy.yaml");
-    std::fs::write(&policy, "roles:\n  - name: r0\n").unwrap();
+    std::fs::write(&policy, "roles:\n  r0: {}\n").unwrap();
     let policy = policy.display().to_string();
     let alone = Server::start(&[
         "--bcrypt-cost",
@@ -245,7 +245,7 @@ async fn no_client_can_add_a_series() {
     let upstream = Upstream::start().await;
     let flags = ["--upstream", &upstream.url(), "--audit-only"];
     let server = Server::run(command("memory:").args(flags));
-    let raw = Raw::root(&server).await;
+    let mut raw = Raw::root(&server).await;
     let search = |database: &str, collection: &str| {
         use prost::Message as _;
         let request = milvus_rbac::rpc::proto::service::SearchRequest {
@@ -261,6 +261,10 @@ async fn no_client_can_add_a_series() {
     };
     let mut before = BTreeSet::new();
     for n in 0..1000 {
+        if n % 100 == 99 {
+            // Of those whose calls are refused before they are read, h2 takes no more than some.
+            raw = Raw::root(&server).await;
+        }
         let name = format!("invented{n}");
         let method = raw.unary(&format!("{SERVICE}{name}"), frame(&[])).await;
         assert_eq!(method.code, Code::Unimplemented);
