@@ -117,13 +117,18 @@ fn check(told: &Families) -> BTreeSet<String> {
     told.keys().cloned().collect()
 }
 
-/// The routes of REST, from what it tells of itself.
+/// The routes of REST: what it tells of itself, and those of data, which are in a table.
 fn post_routes() -> BTreeSet<String> {
+    let table = include_str!("../../../src/rest/data/routes.rs");
+    let data = table.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
+    let data: BTreeSet<_> = data.map(str::to_owned).collect();
+    assert!(data.len() > 20, "{data:?}");
     let server = Server::start(&[]);
     let (_, text) = http_get(&format!("http://{}/v2/openapi.json", server.address));
     let document: Value = serde_json::from_str(&text).unwrap();
     let paths = document["paths"].as_object().unwrap();
-    paths.keys().map(|path| path.strip_prefix("/v2/vectordb").unwrap().to_owned()).collect()
+    let own = paths.keys().map(|path| path.strip_prefix("/v2/vectordb").unwrap().to_owned());
+    own.chain(data).collect()
 }
 
 fn check_histogram(name: &str, family: &Family) {
