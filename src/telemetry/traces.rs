@@ -67,7 +67,7 @@ impl Traces {
     pub fn start(collector: Collector) -> Result<Self, String> {
         let Collector { authority, tls, sample } = collector;
         if let Some(tls) = &tls {
-            tls.read()?;
+            tls.read().map_err(|e| format!("--otlp-endpoint: {e}"))?;
         }
         // The scheme is for the request alone; the connector decides on TLS.
         let scheme = if tls.is_some() { "https" } else { "http" };

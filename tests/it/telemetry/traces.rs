@@ -15,9 +15,15 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tonic::{Code, Request, Response, Status};
 
 use super::Logged;
+use crate::certificates::Certificates;
 use crate::follow::make_user;
 use crate::lifecycle::fails;
 use crate::rpc::raw::{Raw, SERVICE, frame};
@@ -288,6 +294,45 @@ async fn a_collector_that_is_not_there_does_no_harm() {
         assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
         let text = std::fs::read_to_string(log).unwrap();
         assert_eq!(text.matches("the collector does not take spans").count(), 1, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_behind_tls_is_who_it_should_be() {
+    let collector = Collector::start().await;
+    let (trusted, other) = (Certificates::new(), Certificates::new());
+    let (shown, key) = trusted.issue("collector");
+    let shown = vec![CertificateDer::from_pem_file(shown).unwrap()];
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(shown, PrivateKeyDer::from_pem_file(key).unwrap())
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let behind = collector.address;
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let Ok(mut client) = acceptor.accept(client).await else { continue };
+            let mut to = tokio::net::TcpStream::connect(behind).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut to).await });
+        }
+    });
+    for (ca, spans) in [(other.ca(), false), (trusted.ca(), true)] {
+        let mut command = command("memory:");
+        command.args(["--otlp-endpoint", &url]).env("SSL_CERT_FILE", ca);
+        let w = Logged::run(&mut command);
+        let root = Raw::root(&w.server).await;
+        let answer = root.unary(&format!("{SERVICE}GetVersion"), frame(&[])).await;
+        assert_eq!(answer.code, Code::Ok);
+        let Logged { server, log, _folder } = w;
+        assert_eq!(server.stop().code(), Some(0));
+        let text = std::fs::read_to_string(log).unwrap();
+        assert_eq!(!collector.spans().is_empty(), spans, "{text}");
+        assert_eq!(text.contains("the collector does not take spans"), !spans, "{text}");
     }
 }
 
