@@ -5,13 +5,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
-use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::engine::{Engine, Health};
 use crate::gate::Options;
 use crate::listener::Phase;
+use crate::passwords::Passwords;
+use crate::telemetry::{Numbers, STORE_STATES};
 
 /// What the admin port tells from.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Admin {
     pub upstream: Option<watch::Receiver<bool>>,
     /// How calls are decided.
     pub gate: Options,
+    /// How many logins wait and are remembered.
+    pub passwords: Passwords,
 }
 
 impl Admin {
@@ -53,12 +56,13 @@ pub fn loading(metrics: PrometheusHandle) -> Router {
 const BEHIND: Option<&str> =
     Some("what others change in the store is not heard of: nothing is decided");
 
-async fn readiness(State(admin): State<Admin>) -> Response {
-    let problem = match admin.engine.health() {
+/// Why this instance cannot be used, if it cannot.
+fn problem(admin: &Admin) -> Option<&'static str> {
+    match admin.engine.health() {
         _ if *admin.phase.borrow() != Phase::Serving => Some("stopping"),
         // The keeper looks from time to time alone.
         Health::Healthy if admin.engine.current().is_err() => BEHIND,
-        Health::Healthy if !upstream_ready(&admin) => {
+        Health::Healthy if !upstream_ready(admin) => {
             Some("the upstream Milvus does not answer; users, roles and grants are served")
         }
         Health::Healthy => None,
@@ -70,13 +74,16 @@ async fn readiness(State(admin): State<Admin>) -> Response {
         Health::StoreSilent => Some("the store does not answer: changes may fail, reads go on"),
         Health::Behind => BEHIND,
         Health::Stopped => Some("stopped"),
-    };
+    }
+}
+
+async fn readiness(State(admin): State<Admin>) -> Response {
     let note = match admin.gate {
         Options { authorization: false, .. } => "warning: authorization is off\n",
         Options { audit_only: true, .. } => "warning: audit only, refusals are not heeded\n",
         _ => "",
     };
-    match problem {
+    match problem(&admin) {
         None => format!("ok\n{note}").into_response(),
         Some(problem) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n{note}")).into_response()
@@ -89,17 +96,35 @@ fn upstream_ready(admin: &Admin) -> bool {
 }
 
 async fn render(State(admin): State<Admin>) -> String {
-    let flag = |on: bool| if on { 1.0 } else { 0.0 };
-    #[expect(clippy::cast_precision_loss, reason = "Prometheus knows floats alone")]
-    gauge!("milvus_rbac_revision").set(admin.engine.snapshot().revision as f64);
-    gauge!("milvus_rbac_store_healthy").set(flag(admin.engine.health() == Health::Healthy));
-    gauge!("milvus_rbac_authorization").set(flag(admin.gate.authorization));
-    gauge!("milvus_rbac_audit_only").set(flag(admin.gate.audit_only));
-    if let Some(staleness) = admin.engine.staleness() {
-        gauge!("milvus_rbac_staleness_seconds").set(staleness.as_secs_f64());
-    }
-    if let Some(ready) = &admin.upstream {
-        gauge!("milvus_rbac_upstream_ready").set(flag(*ready.borrow()));
-    }
+    let [healthy, failed, silent, behind, stopped] = STORE_STATES;
+    let (engine, snapshot) = (&admin.engine, admin.engine.snapshot());
+    let state = &snapshot.state;
+    let grants = state.roles.values().map(|role| role.grants.len()).sum();
+    let numbers = Numbers {
+        revision: snapshot.revision,
+        ready: problem(&admin).is_none(),
+        store: match engine.health() {
+            Health::Healthy => healthy,
+            Health::StoreFailed => failed,
+            Health::StoreSilent => silent,
+            Health::Behind => behind,
+            Health::Stopped => stopped,
+        },
+        authorization: admin.gate.authorization,
+        audit_only: admin.gate.audit_only,
+        staleness: engine.staleness().map(|staleness| (staleness, engine.max_staleness())),
+        upstream: admin.upstream.as_ref().map(|ready| *ready.borrow()),
+        logins: admin.passwords.remembered(),
+        changes: engine.waiting(),
+        passwords: admin.passwords.waiting(),
+        kept: [
+            state.users.len(),
+            state.roles.len(),
+            grants,
+            state.groups.len(),
+            state.databases.len(),
+        ],
+    };
+    numbers.tell();
     admin.metrics.render()
 }

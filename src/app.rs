@@ -69,6 +69,7 @@ const MAX_STALENESS_CHECK: Duration = Duration::from_secs(2);
 pub async fn run(mut config: Config) -> Result<(), String> {
     let metrics = telemetry::start_metrics().map_err(|e| e.to_string())?;
     tokio::spawn(telemetry::keep_metrics(metrics.clone()));
+    let traces = config.collector.clone().map(telemetry::Traces::start).transpose()?;
     info!(version = env!("CARGO_PKG_VERSION"), store = ?config.store, "starting");
     // Before the store: a start that fails must not leave one behind with a password of its own.
     let terms = config.tls.take().map(ServerTls::keep);
@@ -137,6 +138,7 @@ pub async fn run(mut config: Config) -> Result<(), String> {
         tokio::spawn(async move { upstream.probe().await });
         ready
     });
+    let held_passwords = passwords.clone();
     let gate = Arc::new(Gate::new(
         engine.clone(),
         passwords.clone(),
@@ -167,6 +169,7 @@ pub async fn run(mut config: Config) -> Result<(), String> {
         metrics,
         upstream: upstream_ready.clone(),
         gate: config.gate,
+        passwords: held_passwords,
     }
     .into_router();
     let mut readiness = Readiness {
@@ -202,6 +205,9 @@ pub async fn run(mut config: Config) -> Result<(), String> {
     };
     if !all_ended.unwrap_or(false) {
         warn!("connections were still open after {} s", GRACE.as_secs());
+    }
+    if let Some(traces) = traces {
+        beside(move || traces.flush()).await?;
     }
     let failed = engine.health() == Health::Stopped;
     tokio::time::timeout(GRACE, end(engine, writer)).await.unwrap_or_else(|_| {

@@ -11,6 +11,7 @@ mod check;
 mod explain;
 mod export;
 mod health;
+mod log_level;
 mod one_by_one;
 mod output;
 mod plan;
@@ -59,6 +60,8 @@ pub enum Command {
     WhatCan(what_can::WhatCan),
     /// Tell whether a server is ready, for probes: no login, no shell. Exit codes: 0 yes, 1 no, 2 bad usage.
     Health(health::Health),
+    /// Change what a server logs, until it ends. For root and admin.
+    LogLevel(log_level::LogLevel),
     /// Write users, roles, grants and groups to a file, with a checksum.
     Backup(backup::Backup),
     /// Bring back what a backup holds, all of it or nothing where the server has transactions.
@@ -89,6 +92,7 @@ impl Command {
                     Self::WhoCan(command) => command.run().await,
                     Self::WhatCan(command) => command.run().await,
                     Self::Health(command) => command.run().await,
+                    Self::LogLevel(command) => command.run().await,
                     Self::Backup(command) => command.run().await,
                     Self::Restore(command) => command.run().await,
                 }

@@ -9,6 +9,7 @@ mod reset;
 mod sidecar;
 mod store;
 mod tls;
+mod traces;
 
 pub use self::manual::Manual;
 
@@ -34,7 +35,7 @@ use crate::storage::Login;
 use crate::storage::etcd::Target;
 use crate::storage::follow;
 use crate::storage::trail::Keep;
-use crate::telemetry::LogFormat;
+use crate::telemetry::{Collector, LogFormat};
 use crate::tls::server::ServerTls;
 
 /// Milvus' access control (users, roles, grants, privilege groups) as one small server.
@@ -244,6 +245,8 @@ pub struct Flags {
     sidecar: SidecarFlags,
     #[command(flatten)]
     tls: tls::ServerTlsFlags,
+    #[command(flatten)]
+    traces: traces::TraceFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -302,6 +305,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged.
     pub log_level: String,
+    /// Who takes spans, if anybody.
+    pub collector: Option<Collector>,
 }
 
 /// A document that is kept true.
@@ -369,6 +374,7 @@ impl TryFrom<Flags> for Config {
             reflection: flags.reflection == Switch::On,
             log_format: flags.log_format,
             log_level: flags.log_level,
+            collector: flags.traces.collector()?,
         })
     }
 }

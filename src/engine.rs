@@ -24,6 +24,7 @@ use crate::model::origin::Origin;
 use crate::model::state::State;
 use crate::storage::trail::Page;
 use crate::storage::{Revision, Store, StoreError};
+use crate::telemetry::{self, Shed};
 use history::History;
 use keeper::{Kept, Turns};
 use writer::{Message, Request, Writer};
@@ -153,6 +154,9 @@ impl Published {
     fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         let reached = (snapshot.store.clone(), snapshot.revision);
         let before = self.current.swap(snapshot);
+        if (&before.store, before.revision) != (&reached.0, reached.1) {
+            telemetry::published();
+        }
         self.reached.send_replace(reached);
         before
     }
@@ -295,6 +299,16 @@ impl Engine {
         self.published.staleness()
     }
 
+    /// How large that may be.
+    pub fn max_staleness(&self) -> Duration {
+        self.published.sharing.max_staleness
+    }
+
+    /// Commands that wait for the writer, and how many may.
+    pub fn waiting(&self) -> (usize, usize) {
+        (QUEUE - self.queue.capacity(), QUEUE)
+    }
+
     /// Tells a follower, who has a revision of a store already or none of any, what is kept.
     ///
     /// # Errors
@@ -332,10 +346,11 @@ impl Engine {
     /// # Errors
     /// See [`Engine::execute`].
     pub async fn carry_out(&self, order: Order) -> Result<Done, Error> {
+        let _span = telemetry::span("commit");
         let (reply, answer) = oneshot::channel();
         let request = Message::Request(Box::new(Request { order, reply }));
         self.queue.try_send(request).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
+            mpsc::error::TrySendError::Full(_) => overloaded(),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         let until = tokio::time::Instant::now() + ANSWER;
@@ -366,7 +381,7 @@ impl Engine {
             e => Error::verbatim(ErrorKind::Unavailable, e.to_string()),
         };
         self.queue.try_send(Message::Audit { after, reply }).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => Error::bare(ErrorKind::Overloaded, ""),
+            mpsc::error::TrySendError::Full(_) => overloaded(),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         match tokio::time::timeout(ANSWER, answer).await {
@@ -456,6 +471,11 @@ impl Engine {
             _ => Err(Missed::Late(self.snapshot().revision)),
         }
     }
+}
+
+fn overloaded() -> Error {
+    telemetry::shed(Shed::Changes, 1);
+    Error::bare(ErrorKind::Overloaded, "")
 }
 
 fn stopped() -> Error {

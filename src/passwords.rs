@@ -23,6 +23,7 @@ use tracing::warn;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::name::MAX_PASSWORD;
 use crate::model::state::{Name, State};
+use crate::telemetry::{self, Shed};
 
 /// Logins that are remembered at most.
 const CACHE: u64 = 10_000;
@@ -119,8 +120,10 @@ impl Passwords {
             && verified.hash == user.password_hash
             && bool::from(verified.digest.ct_eq(&digest))
         {
+            telemetry::login_known(true);
             return Ok(Some(verified.hash));
         }
+        telemetry::login_known(false);
         let stored = found.map(|(_, user)| user.password_hash.clone());
         let (given, cost) = (password.to_vec(), self.0.cost);
         let matches = self.work(move || matches(&given, stored.as_deref(), cost)).await?;
@@ -137,6 +140,16 @@ impl Passwords {
     pub fn remember(&self, user: Name, password: &[u8], hash: Name) {
         let digest = self.digest(&user, password);
         self.0.verified.insert(user, Verified { digest, hash });
+    }
+
+    /// Passwords that wait to be hashed or are being hashed, and how many may.
+    pub fn waiting(&self) -> (usize, usize) {
+        (QUEUE - self.0.queue.available_permits(), QUEUE)
+    }
+
+    /// Logins that are remembered.
+    pub fn remembered(&self) -> u64 {
+        self.0.verified.entry_count()
     }
 
     fn digest(&self, user: &str, password: &[u8]) -> [u8; 32] {
@@ -157,6 +170,7 @@ impl Passwords {
     ) -> Result<T, Error> {
         let failed = |text: &dyn fmt::Display| Error::new(ErrorKind::Unavailable, text);
         let place = self.0.queue.clone().try_acquire_owned().map_err(|_| {
+            telemetry::shed(Shed::Passwords, 1);
             Error::verbatim(
                 ErrorKind::Overloaded,
                 "too many passwords are being checked, try again later",

@@ -316,7 +316,15 @@ impl Writer {
             events: std::mem::take(&mut group.events),
             strict: group.strict,
         };
-        match self.store.commit(&batch) {
+        let began = Instant::now();
+        let outcome = self.store.commit(&batch);
+        if matches!(
+            outcome,
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Damaged(_))
+        ) {
+            telemetry::store_refused();
+        }
+        match outcome {
             Ok(()) => {}
             Err(e @ (StoreError::TooLarge(_) | StoreError::Refused(_) | StoreError::ReadOnly)) => {
                 return Err(e);
@@ -324,7 +332,7 @@ impl Writer {
             Err(e) if self.followed.is_on() => return self.find_out_among_others(&batch, e),
             Err(e) => return self.find_out(&batch, e),
         }
-        telemetry::committed(group.revision - head.revision);
+        telemetry::committed(group.revision - head.revision, began.elapsed());
         if self.followed.is_on() {
             return self.hear_of(group.revision);
         }

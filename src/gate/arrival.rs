@@ -12,6 +12,7 @@ use tonic::Status;
 
 use super::{Gate, Identity, frame};
 use crate::rpc::status;
+use crate::telemetry::Shed;
 
 /// How long a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(60);
@@ -60,7 +61,10 @@ impl Held {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         for (place, room) in self.rooms.iter().enumerate() {
             let more = room.clone().try_acquire_many_owned(bytes).map_err(|_| {
-                status::overloaded("too many large requests at once, try again later")
+                status::overloaded(
+                    Shed::Requests,
+                    "too many large requests at once, try again later",
+                )
             })?;
             match self.bytes.get_mut(place) {
                 Some(held) => held.merge(more),

@@ -3,12 +3,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use metrics::counter;
 use tracing::info;
 
 use crate::authz::Reason;
 use crate::model::name::shortened;
 use crate::storage::Revision;
+use crate::telemetry::{self, Decision};
 
 /// Decisions, each with what an auditor asks for.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ impl Audit {
         reason: Reason<'_>,
         grant: impl FnOnce() -> Option<String>,
     ) {
+        telemetry::decided(Decision::Allowed, subject.revision);
         let number = self.decisions.fetch_add(1, Ordering::Relaxed);
         if self.allowed_one_in == 0 || !number.is_multiple_of(self.allowed_one_in) {
             return;
@@ -61,10 +62,10 @@ impl Audit {
     }
 
     /// A call was refused; `outcome` says whether that was heeded.
-    pub(super) fn refused(&self, subject: &Subject<'_>, outcome: &'static str) {
+    pub(super) fn refused(&self, subject: &Subject<'_>, outcome: Decision) {
+        telemetry::decided(outcome, subject.revision);
         let number = self.decisions.fetch_add(1, Ordering::Relaxed);
-        counter!("milvus_rbac_refusals_total", "outcome" => outcome).increment(1);
-        self.tell(number, subject, outcome, "", "");
+        self.tell(number, subject, outcome.as_str(), "", "");
     }
 
     fn tell(&self, number: u64, subject: &Subject<'_>, decision: &str, role: &str, grant: &str) {

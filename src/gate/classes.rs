@@ -71,10 +71,11 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     // Each step is decided as the call that it is.
     ("Transact", Authenticated),
     ("ListAuditEvents", On("BackupRBAC")),
+    ("SetLogLevel", Administrators),
 ];
 
 /// Always answered here, whether there is a Milvus behind the gate or not.
-pub(super) const ANSWERED_HERE: [&str; 45] = [
+pub(super) const ANSWERED_HERE: [&str; 46] = [
     "CreateCredential",
     "UpdateCredential",
     "DeleteCredential",
@@ -121,6 +122,7 @@ pub(super) const ANSWERED_HERE: [&str; 45] = [
     "RevokePrivilegesFromRole",
     "Transact",
     "ListAuditEvents",
+    "SetLogLevel",
 ];
 
 /// Change what is kept, where they are answered here: a follower sends them to its centre.

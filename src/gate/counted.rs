@@ -1,6 +1,7 @@
 //! Answers on their way out: a call is counted by its status, which may come last.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,19 +13,24 @@ use http_body::{Frame, SizeHint};
 use tonic::Code;
 use tracing::debug;
 
-use crate::telemetry;
+use crate::telemetry::{self, Call, Ended};
 
 const STATUS: &str = "grpc-status";
 
 /// Counts the call when its status is known. `took` is how long the answer took to begin: how fast
 /// its reader takes it says nothing about the call.
-pub(super) fn counted(method: &'static str, took: Duration, answer: Response) -> Response {
+pub(super) fn counted(
+    method: &'static str,
+    took: Duration,
+    call: Arc<Call>,
+    answer: Response,
+) -> Response {
     match code(answer.headers()) {
         Some(code) => {
-            count(method, took, code);
+            count(method, took, &call, code);
             answer
         }
-        None => answer.map(|body| Body::new(Counted { body, call: Some((method, took)) })),
+        None => answer.map(|body| Body::new(Counted { body, call: Some((method, took, call)) })),
     }
 }
 
@@ -32,21 +38,22 @@ fn code(headers: &HeaderMap) -> Option<Code> {
     headers.get(STATUS).map(|value| Code::from_bytes(value.as_bytes()))
 }
 
-fn count(method: &'static str, took: Duration, code: Code) {
-    debug!(method, ?code, "answered");
+fn count(method: &'static str, took: Duration, call: &Arc<Call>, code: Code) {
+    call.on_now(|| debug!(method, ?code, "answered"));
+    call.end(Ended::Grpc(code));
     telemetry::called(method, code as i32, took);
 }
 
 /// The rest of an answer to a call that is not counted yet.
 struct Counted {
     body: Body,
-    call: Option<(&'static str, Duration)>,
+    call: Option<(&'static str, Duration, Arc<Call>)>,
 }
 
 impl Counted {
     fn ends_with(&mut self, code: Code) {
-        if let Some((method, took)) = self.call.take() {
-            count(method, took, code);
+        if let Some((method, took, call)) = self.call.take() {
+            count(method, took, &call, code);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::authz::{Decision, Need, Path, Reason};
 use crate::engine::Snapshot;
 use crate::model::state::{DEFAULT_DATABASE, Grant};
 use crate::rpc::status;
+use crate::telemetry;
 
 /// What is decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,7 @@ impl Gate {
         let snapshot = self.current()?;
         identity.check(&snapshot.state)?;
         if !self.options.authorization {
+            telemetry::decided(telemetry::Decision::Unchecked, snapshot.revision);
             return Ok(snapshot);
         }
         let user = identity.user.as_str();
@@ -161,8 +163,8 @@ impl Gate {
         text: impl FnOnce() -> String,
     ) -> Result<(), Status> {
         let (would_be, is) = match purpose {
-            Purpose::Call => ("would be denied", "denied"),
-            Purpose::Part => ("would be hidden", "hidden"),
+            Purpose::Call => (telemetry::Decision::WouldBeDenied, telemetry::Decision::Denied),
+            Purpose::Part => (telemetry::Decision::WouldBeHidden, telemetry::Decision::Hidden),
         };
         if self.options.audit_only && self.forwards(method) {
             self.audit.refused(subject, would_be);

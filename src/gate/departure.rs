@@ -13,6 +13,7 @@ use tonic::Status;
 
 use super::{Gate, Identity};
 use crate::rpc::status;
+use crate::telemetry::Shed;
 
 impl Gate {
     /// Takes room for an answer that was made here, until its reader has taken it: some take
@@ -27,7 +28,7 @@ impl Gate {
         let bytes = body.to_bytes();
         let mut room = self.answers.of(&caller.user);
         room.add(bytes.len()).map_err(|_| {
-            status::overloaded("too many answers are not taken yet, try again later")
+            status::overloaded(Shed::Answers, "too many answers are not taken yet, try again later")
         })?;
         Ok(Response::from_parts(parts, keeping(whole(bytes, trailers), room)))
     }

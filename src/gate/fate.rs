@@ -22,6 +22,7 @@ use crate::rpc::proto::access::MoveGrantsRequest;
 use crate::rpc::proto::common;
 use crate::rpc::proto::service::{DropCollectionRequest, RenameCollectionRequest};
 use crate::rpc::status;
+use crate::telemetry::{Shed, in_call};
 
 /// How long a call goes on whose caller is gone.
 const ALONE: Duration = Duration::from_secs(60);
@@ -109,6 +110,7 @@ impl Gate {
         };
         let place = self.seals.clone().try_acquire_owned().map_err(|_| {
             status::overloaded(
+                Shed::Seals,
                 "too many collections are dropped or renamed at once, try again later",
             )
         })?;
@@ -220,7 +222,7 @@ pub fn until_done<T: Send + 'static, E: From<Status> + Send + 'static>(
     work: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> impl Future<Output = Result<T, E>> {
     let (mut send, done) = oneshot::channel();
-    tokio::spawn(async move {
+    tokio::spawn(in_call(async move {
         let abandoned = async {
             send.closed().await;
             tokio::time::sleep(ALONE).await;
@@ -231,7 +233,7 @@ pub fn until_done<T: Send + 'static, E: From<Status> + Send + 'static>(
         };
         // Whether somebody still waits makes no difference.
         let _ = done.map(|done| send.send(done));
-    });
+    }));
     let lost = |_| status::unavailable("the call was not brought to its end".to_owned());
     async move { done.await.map_err(lost)? }
 }

@@ -21,6 +21,7 @@ use super::frame::Frame;
 use super::peek;
 use crate::rpc::proto::service::DescribeCollectionRequest;
 use crate::rpc::status;
+use crate::telemetry;
 use crate::tls::TlsFiles;
 
 /// How often the upstream is asked how it does, and how long it may take to say so.
@@ -194,6 +195,9 @@ impl Upstream {
                 None => {}
             },
         }
+        // Where nothing is traced, what the client said of its trace goes on as it came.
+        let span = telemetry::span("upstream");
+        telemetry::pass_on(span.as_ref(), &mut headers);
         // What decided was the path alone.
         let path = PathAndQuery::try_from(head.uri.path()).map_err(|e| status::malformed(&e))?;
         self.send(path, headers, deadline, content).await

@@ -27,56 +27,81 @@ use super::{
 };
 use crate::model::visibility::Visible;
 use crate::rpc::status;
+use crate::telemetry::{self, Call, Decision, Protocol};
 use crate::tls::subject::Certified;
 
 /// Calls whose answers are shortened to what the caller may see.
 const FILTERED: [&str; 2] = ["ListDatabases", "ShowCollections"];
 
+const HEALTH: &str = "/grpc.health.v1.Health/";
+const REFLECTION: &str = "/grpc.reflection.";
+
 /// The user of requests without one.
 const NOBODY: &str = "";
+const UNKNOWN: &str = "unknown";
 
 /// Lets a call through to the `services` or to the upstream, or refuses it.
 pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response {
     let started = Instant::now();
     let path = request.uri().path();
-    let (name, mut response) = if let Some(method) = methods::find(path) {
-        let response = gate.pass(method, request, services).await;
-        (method.row.name, response.unwrap_or_else(Status::into_http))
-    } else if gate.options.ext_authz && path == CHECK {
-        let (parts, body) = request.into_parts();
-        let response = match gate.read(NOBODY, body, MAX_MESSAGE).await {
-            Ok((pieces, _room)) => {
-                answer(services, Request::from_parts(parts, body_of(pieces))).await
-            }
-            Err(refusal) => refusal.into_http(),
-        };
-        ("Check", response)
-    } else if path.starts_with("/grpc.health.v1.Health/") {
-        // Whoever asks is told; the service bounds what that costs.
-        ("Health", answer(services, request).await)
-    } else if path.starts_with("/grpc.reflection.") {
-        // Its streams are short questions about the protos; they need an identity and no more.
-        let login = Login::from_grpc(request.headers());
-        let response =
-            match gate.identify(request.headers(), login, request.extensions().get()).await {
-                Ok(_) => answer(services, request).await,
-                Err(refusal) => refusal.into_http(),
-            };
-        ("Reflection", response)
-    } else {
-        // INVARIANT: what nobody classified is refused.
-        ("unknown", unknown(path).into_http())
+    let method = methods::find(path);
+    let (name, path) = match method {
+        Some(method) => (method.row.name, method.row.path),
+        None if gate.options.ext_authz && path == CHECK => ("Check", CHECK),
+        None if path.starts_with(HEALTH) => ("Health", HEALTH),
+        None if path.starts_with(REFLECTION) => ("Reflection", REFLECTION),
+        None => (UNKNOWN, UNKNOWN),
     };
+    let call = Call::begin(Protocol::Grpc, path, request.headers());
+    let mut response = call.clone().on(gate.answered(method, path, request, services)).await;
     let refused = Status::from_header_map(response.headers()).map(|status| status.code());
-    // Strangers need not know how much happens here.
-    if refused != Some(Code::Unauthenticated) && !response.headers().contains_key(status::REVISION)
-    {
+    // Strangers need not know how much happens here. Defended by `tests/it/rpc/revisions.rs`.
+    let stranger = refused == Some(Code::Unauthenticated) || [HEALTH, UNKNOWN].contains(&path);
+    if !stranger && !response.headers().contains_key(status::REVISION) {
         response.headers_mut().insert(status::REVISION, HeaderValue::from(gate.revision()));
     }
-    counted(name, started.elapsed(), response)
+    counted(name, started.elapsed(), call, response)
 }
 
 impl Gate {
+    /// The answer to a call of that method, or to one that is not in the table.
+    async fn answered(
+        &self,
+        method: Option<&'static Method>,
+        path: &'static str,
+        request: Request,
+        services: Router,
+    ) -> Response {
+        if let Some(method) = method {
+            let response = self.pass(method, request, services).await;
+            return response.unwrap_or_else(Status::into_http);
+        }
+        match path {
+            CHECK => {
+                let (parts, body) = request.into_parts();
+                match self.read(NOBODY, body, MAX_MESSAGE).await {
+                    Ok((pieces, _room)) => {
+                        answer(services, Request::from_parts(parts, body_of(pieces))).await
+                    }
+                    Err(refusal) => refusal.into_http(),
+                }
+            }
+            // Whoever asks is told; the service bounds what that costs.
+            HEALTH => answer(services, request).await,
+            REFLECTION => {
+                // Its streams are short questions about the protos; they need an identity and no
+                // more.
+                let (headers, certified) = (request.headers(), request.extensions().get());
+                match self.identify(headers, Login::from_grpc(headers), certified).await {
+                    Ok(_) => answer(services, request).await,
+                    Err(refusal) => refusal.into_http(),
+                }
+            }
+            // INVARIANT: what nobody classified is refused.
+            _ => unknown(request.uri().path()).into_http(),
+        }
+    }
+
     /// Identifies the caller, reads the message, decides, and has the call answered.
     async fn pass(
         &self,
@@ -104,10 +129,8 @@ impl Gate {
                 parts.extensions.insert(identity);
                 return Ok(answer(services, Request::from_parts(parts, body)).await);
             }
-            return self
-                .upstream_of(method)?
-                .forward(&parts, &connection, None, Content::Stream(body))
-                .await;
+            let upstream = self.upstream_of(method)?;
+            return forwarded(upstream, &parts, &connection, None, Content::Stream(body)).await;
         }
         let large = self.forwards(method) || matches!(method.row.name, "RestoreRBAC" | "Transact");
         let limit = match large {
@@ -158,16 +181,17 @@ impl Gate {
         login: Result<Login, Status>,
         certified: Option<&Certified>,
     ) -> Result<Identity, Status> {
-        let refusal = match self.identify(headers, login, certified).await {
-            Err(e) if e.code() == Code::Unauthenticated => e,
-            identified => return identified,
-        };
         if !self.options.audit_only || !self.forwards(method) {
-            return Err(refusal);
+            return self.identify(headers, login, certified).await;
         }
-        let subject = subject(method, "", &self.engine.snapshot());
-        self.audit.refused(&subject, "would be unauthenticated");
-        Ok(Identity::nobody())
+        match self.logged_in(headers, login, certified).await {
+            Err(e) if e.code() == Code::Unauthenticated => {
+                let subject = subject(method, "", &self.engine.snapshot());
+                self.audit.refused(&subject, Decision::WouldBeUnauthenticated);
+                Ok(Identity::nobody())
+            }
+            identified => identified,
+        }
     }
 
     /// Sends an allowed call on. Listings come back with what the caller may see of them.
@@ -197,13 +221,13 @@ impl Gate {
             let (parts, connection) = (parts.clone(), connection.to_owned());
             let answer = fate::until_done(async move {
                 let _forgetting = forgetting;
-                let answer = upstream.forward(&parts, &connection, deadline, content).await?;
+                let answer = forwarded(&upstream, &parts, &connection, deadline, content).await?;
                 fate.seal(answer).await
             });
             // Even if the caller's time is over before the answer is.
             (Upstream::within(deadline, answer).await??, self.revision())
         } else {
-            let answer = upstream.forward(parts, connection, deadline, content).await?;
+            let answer = forwarded(&upstream, parts, connection, deadline, content).await?;
             drop(forgetting);
             (answer, caller.snapshot.revision)
         };
@@ -231,6 +255,20 @@ impl Gate {
         let upstream = self.upstream.as_ref().filter(|_| method.answered != Answered::Here);
         upstream.ok_or_else(|| not_served(method))
     }
+}
+
+/// The upstream's answer, whose beginning is timed.
+async fn forwarded(
+    upstream: &Upstream,
+    parts: &Parts,
+    connection: &str,
+    deadline: Option<Instant>,
+    content: Content,
+) -> Result<Response, Status> {
+    let started = Instant::now();
+    let answer = upstream.forward(parts, connection, deadline, content).await;
+    telemetry::answered_upstream(Protocol::Grpc, started.elapsed(), answer.is_ok());
+    answer
 }
 
 /// Whether the messages of a call are what the gate can read: what is behind it may know other

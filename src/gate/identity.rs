@@ -12,6 +12,7 @@ use crate::model::name;
 use crate::model::state::{Name, ROOT, State};
 use crate::passwords::Passwords;
 use crate::rpc::status;
+use crate::telemetry::{self, Decision};
 
 /// A login as it was sent.
 pub struct Login {
@@ -91,7 +92,7 @@ impl Login {
         match passwords.verify(state, &self.user, &self.password).await {
             Ok(Some(hash)) => Ok(Identity::new(self.user, Proof::Password(hash))),
             Ok(None) => Err(refused(&self.user)),
-            Err(e) => Err(status::overloaded(e.text())),
+            Err(e) => Err(status::exhausted(e.text())),
         }
     }
 
@@ -164,7 +165,11 @@ impl Identity {
             Proof::Password(hash) => user.is_some_and(|user| user.password_hash == *hash),
             Proof::Certificate => user.is_some(),
         };
-        if holds { Ok(()) } else { Err(wrong()) }
+        if holds {
+            return Ok(());
+        }
+        telemetry::decided(Decision::Unauthenticated, 0);
+        Err(wrong())
     }
 }
 

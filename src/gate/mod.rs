@@ -51,7 +51,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::sync::Semaphore;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::authz::{Object, Query};
 use crate::engine::{Engine, Snapshot};
@@ -64,6 +64,7 @@ use crate::model::visibility::{Visible, visible_collections, visible_databases};
 use crate::passwords::Passwords;
 use crate::rpc::status;
 use crate::storage::Revision;
+use crate::telemetry::{self, Decision, Shed};
 use crate::tls::subject::Certified;
 
 use arrival::Room;
@@ -244,10 +245,37 @@ impl Gate {
         login: Result<Login, Status>,
         certified: Option<&Certified>,
     ) -> Result<Identity, Status> {
-        if !self.options.authorization {
-            self.wait_for_revision(headers).await?;
-            return Ok(Login::claimed(login.ok(), &self.current()?.state));
+        let identity = self.logged_in(headers, login, certified).await;
+        if identity.as_ref().is_err_and(|e| e.code() == Code::Unauthenticated) {
+            telemetry::decided(Decision::Unauthenticated, self.revision());
         }
+        identity
+    }
+
+    /// The same, where a refusal is counted by whoever asks.
+    async fn logged_in(
+        &self,
+        headers: &HeaderMap,
+        login: Result<Login, Status>,
+        certified: Option<&Certified>,
+    ) -> Result<Identity, Status> {
+        let identity = if self.options.authorization {
+            self.proven(headers, login, certified).await?
+        } else {
+            self.wait_for_revision(headers).await?;
+            Login::claimed(login.ok(), &self.current()?.state)
+        };
+        telemetry::identified(&identity.user);
+        Ok(identity)
+    }
+
+    /// Who calls, by a login or by a certificate.
+    async fn proven(
+        &self,
+        headers: &HeaderMap,
+        login: Result<Login, Status>,
+        certified: Option<&Certified>,
+    ) -> Result<Identity, Status> {
         let named = match certified {
             Some(Certified(named)) => {
                 Some(named.as_deref().map_err(|e| status::unauthenticated(e))?)
@@ -355,7 +383,10 @@ impl Gate {
             return Ok(());
         }
         let _place = self.waiting.try_acquire().map_err(|_| {
-            status::overloaded("too many calls wait for a revision, try again later")
+            status::overloaded(
+                Shed::RevisionWaits,
+                "too many calls wait for a revision, try again later",
+            )
         })?;
         let limit = deadline::of(headers).unwrap_or(REVISION_WAIT).min(MAX_REVISION_WAIT);
         self.engine.wait_for(wanted, limit).await.map_err(|reached| {

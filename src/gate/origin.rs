@@ -11,14 +11,11 @@ use super::Identity;
 use super::identity::Proof;
 use crate::model::origin::Origin;
 use crate::rpc::status;
+use crate::telemetry::{REQUEST_IDS, cleaned};
 
 /// What a follower says of the caller of a change that it has its centre make. Whoever calls can say
 /// so; what is known is the address of the connection, which stands before it.
 const FORWARDED_FOR: &str = "milvus-rbac-forwarded-for";
-/// The names under which clients send an id of their request.
-const REQUEST_IDS: [&str; 2] = ["x-request-id", "client-request-id"];
-/// Of what a client sends no more characters are kept.
-const LONGEST: usize = 128;
 
 /// Where a call comes from.
 #[derive(Debug, Clone, Default)]
@@ -72,16 +69,12 @@ pub(super) fn forward(headers: &mut HeaderMap, origin: &Origin) -> Result<(), St
     Ok(())
 }
 
-/// INVARIANT: what a client says of itself is short, and nothing but letters, digits and signs of
-/// ASCII. Defended by the test below.
-fn cleaned(text: &HeaderValue) -> String {
-    let visible = text.as_bytes().iter().filter(|byte| matches!(byte, b' '..=b'~'));
-    visible.take(LONGEST).map(|byte| char::from(*byte)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of what a client sends no more characters are kept.
+    const LONGEST: usize = 128;
 
     #[test]
     fn what_a_client_says_is_bounded_and_cleaned() {

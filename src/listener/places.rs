@@ -9,6 +9,8 @@ use std::time::Instant;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
+use crate::telemetry::{self, Shed};
+
 /// How many make room at a time: one could take its time.
 const LEAVING: usize = 100;
 
@@ -93,6 +95,7 @@ impl Places {
         idle.sort_unstable_by_key(|(since, _)| *since);
         idle.truncate(LEAVING.min(taken.seats.len().div_ceil(LEAVING)));
         warn!(places = self.all, leaving = idle.len(), "all connections are taken");
+        telemetry::shed(Shed::Connections, idle.len() as u64);
         for (_, seat) in idle {
             seat.told_to_leave.store(true, Ordering::Relaxed);
             seat.leave.notify_one();

@@ -30,10 +30,11 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use http_body_util::{BodyExt, Limited};
+use tracing::debug;
 
 use crate::gate::{Gate, Login};
 use crate::rpc::{Service, status};
-use crate::telemetry;
+use crate::telemetry::{self, Ended, Protocol};
 use body::Body;
 use call::{Call, Told};
 use data::DataRoute;
@@ -102,9 +103,11 @@ impl Rest {
             return Refusal::not_found().into_response();
         }
         let told = Told::default();
+        let call = telemetry::Call::begin(Protocol::Rest, route.path(), &parts.headers);
         let answered = match timeout(&parts.headers) {
             Some(limit) => {
-                tokio::time::timeout(limit, self.serve(&route, parts, body, &told)).await
+                let serve = call.clone().on(self.serve(&route, parts, body, &told));
+                tokio::time::timeout(limit, serve).await
             }
             None => Ok(Err(Refusal::timeout())),
         };
@@ -125,7 +128,10 @@ impl Rest {
             let realm = HeaderValue::from_static("Basic realm=\"restricted\", charset=\"UTF-8\"");
             headers.insert(WWW_AUTHENTICATE, realm);
         }
-        telemetry::called(route.path(), i32::from(response.status().as_u16()), started.elapsed());
+        let status = response.status();
+        call.on_now(|| debug!(method = route.path(), status = status.as_u16(), "answered"));
+        call.end(Ended::Http(status));
+        telemetry::called(route.path(), i32::from(status.as_u16()), started.elapsed());
         response
     }
 

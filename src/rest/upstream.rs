@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -20,7 +20,7 @@ use tracing::warn;
 
 use crate::gate::{Credentials, OF_CLIENT, OF_CONNECTION};
 use crate::rpc::status;
-use crate::telemetry::with_causes;
+use crate::telemetry::{self, Protocol, Shed, with_causes};
 use crate::tls::{self, Tls, TlsFiles};
 
 /// How long connecting may take.
@@ -90,12 +90,16 @@ impl RestUpstream {
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_parts(uri).map_err(|e| status::malformed(&e))?;
+        let span = telemetry::span("upstream");
+        telemetry::pass_on(span.as_ref(), &mut carried);
         *request.headers_mut() = carried;
-        let _place = self
-            .places
-            .try_acquire()
-            .map_err(|_| status::overloaded("too many REST calls at once, try again later"))?;
-        let answer = self.client.request(request).await.map_err(|e| {
+        let _place = self.places.try_acquire().map_err(|_| {
+            status::overloaded(Shed::RestCalls, "too many REST calls at once, try again later")
+        })?;
+        let started = Instant::now();
+        let answer = self.client.request(request).await;
+        telemetry::answered_upstream(Protocol::Rest, started.elapsed(), answer.is_ok());
+        let answer = answer.map_err(|e| {
             warn!(error = %with_causes(&e), "a call did not reach the upstream's REST");
             status::unavailable("the upstream Milvus does not answer".to_owned())
         })?;

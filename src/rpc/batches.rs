@@ -17,6 +17,7 @@ use crate::model::command::{
 use crate::model::error::{Error, ErrorKind};
 use crate::model::privilege::{ANY, stored_name};
 use crate::model::state::Role;
+use crate::telemetry::{Shed, in_call};
 
 /// The most resources in a batch: aliases among them are looked up one by one.
 const MAX_RESOURCES: usize = 1_000;
@@ -69,15 +70,18 @@ async fn operate(
     };
     if unacknowledged {
         let place = service.unacknowledged.clone().try_acquire_owned().map_err(|_| {
-            status::overloaded("too many batches that nobody waits for, try again later")
+            status::overloaded(
+                Shed::Batches,
+                "too many batches that nobody waits for, try again later",
+            )
         })?;
         let engine = service.engine.clone();
-        tokio::spawn(async move {
+        tokio::spawn(in_call(async move {
             let _place = place;
             if let Err(e) = engine.carry_out(order).await {
                 warn!(error = %e, "a batch that nobody waits for was not stored");
             }
-        });
+        }));
         return reply(&caller, RolePrivilegesResponse::default());
     }
     let limit =

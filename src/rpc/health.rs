@@ -15,6 +15,7 @@ use super::proto::service::client_telemetry_service_server::SERVICE_NAME as TELE
 use super::proto::service::milvus_service_server::SERVICE_NAME as MILVUS;
 use super::status;
 use crate::listener::Leaving;
+use crate::telemetry::Shed;
 
 /// What is served, all of it or nothing; the empty name is the server as a whole.
 const SERVICES: [&str; 4] = ["", MILVUS, TELEMETRY, ACCESS];
@@ -71,11 +72,9 @@ impl Health for HealthService {
         };
         let leaving = request.extensions().get::<Leaving>().cloned();
         let leaving = leaving.ok_or_else(status::unguarded)?;
-        let place = self
-            .places
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| status::overloaded("too many watch the health, try again later"))?;
+        let place = self.places.clone().try_acquire_owned().map_err(|_| {
+            status::overloaded(Shed::HealthWatches, "too many watch the health, try again later")
+        })?;
         let (answers, taken) = mpsc::channel(1);
         tokio::spawn(async move {
             let _place = place;

@@ -9,6 +9,7 @@ use tonic::{Code, Response};
 use super::proto::common::{ErrorCode, Status};
 use crate::model::error::{Error, ErrorKind};
 use crate::storage::Revision;
+use crate::telemetry::{self, Shed};
 
 /// The response metadata that tells the revision, and the request metadata that asks for one.
 pub const REVISION: &str = "milvus-rbac-revision";
@@ -51,7 +52,7 @@ pub fn refused(error: &Error, legacy: Option<ErrorCode>) -> Result<Status, tonic
         ErrorKind::Outdated => (OUTDATED, ErrorCode::UnexpectedError, false, false),
         // Trying again does not help, and asking for less does.
         ErrorKind::TooLarge => (2, ErrorCode::UnexpectedError, false, false),
-        ErrorKind::Overloaded => return Err(overloaded(error.text())),
+        ErrorKind::Overloaded => return Err(exhausted(error.text())),
     };
     // A wrong old password is refused in the same way wherever it is found out.
     let legacy = legacy.filter(|_| error.kind() != ErrorKind::NotAuthenticated);
@@ -103,8 +104,14 @@ pub fn denied(text: String) -> tonic::Status {
     tonic::Status::permission_denied(text)
 }
 
-/// Too much at once.
-pub fn overloaded(text: &str) -> tonic::Status {
+/// Too much at once, of that.
+pub fn overloaded(what: Shed, text: &str) -> tonic::Status {
+    telemetry::shed(what, 1);
+    exhausted(text)
+}
+
+/// The same, of what is counted already.
+pub fn exhausted(text: &str) -> tonic::Status {
     tonic::Status::resource_exhausted(text)
 }
 

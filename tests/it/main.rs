@@ -25,6 +25,7 @@
 //! * `sidecar`: calls that go on to a Milvus, which a server in this process plays
 //! * `decisions`: who may do what, from the tables in `tests/cases/`
 //! * `tls`: TLS on the data port and towards the upstream, and users whom certificates name
+//! * `telemetry`: what is told of calls: metrics, spans, log lines
 //! * `overload`: more of everything than can be served
 //! * `policy`: access as code: documents, plans, and what becomes of a server
 //! * `property`: random requests and restarts, the product beside the oracle
@@ -68,5 +69,6 @@ mod rolling;
 mod rpc;
 mod sidecar;
 mod support;
+mod telemetry;
 mod thrift;
 mod tls;

@@ -23,6 +23,7 @@ use crate::rpc::proto::access::what_can_request as of_what_can;
 use crate::rpc::proto::access::*;
 use crate::rpc::service::{Answer, reply};
 use crate::rpc::{aside, status};
+use crate::telemetry::Shed;
 
 /// The call that needs the right to ask about everybody.
 const WHO_CAN: &str = "/milvus_rbac.v1.AccessService/WhoCan";
@@ -258,7 +259,10 @@ impl<M: Send + 'static> Telling<M> {
         let place = if others { streams } else { own_streams };
         let place = place.clone().try_acquire_owned();
         let place = place.map_err(|_| {
-            status::overloaded("too many long answers are being told, try again later")
+            status::overloaded(
+                Shed::Listings,
+                "too many long answers are being told, try again later",
+            )
         })?;
         let (answers, taken) = mpsc::channel(QUEUE);
         // INVARIANT: what breaks off does not end like what is whole. Defended by

@@ -16,6 +16,7 @@ use crate::model::event::{Event, Step};
 use crate::rpc::proto::access::*;
 use crate::rpc::status;
 use crate::storage::trail::{Entry, Mark, Page, decode};
+use crate::telemetry::Shed;
 
 const LIST_AUDIT_EVENTS: &str = "/milvus_rbac.v1.AccessService/ListAuditEvents";
 /// Listings at a time: each has the writer read now and then.
@@ -33,7 +34,10 @@ pub(super) async fn list(access: &Access, request: Request<ListAuditEventsReques
     let (_, extensions, request) = request.into_parts();
     let identity = extensions.get::<Identity>().cloned().ok_or_else(status::unguarded)?;
     let place = access.listings.clone().try_acquire_owned().map_err(|_| {
-        status::overloaded("the audit trail is listed too often at once, try again later")
+        status::overloaded(
+            Shed::AuditListings,
+            "the audit trail is listed too often at once, try again later",
+        )
     })?;
     let (answers, taken) = mpsc::channel(QUEUE);
     let (engine, gate) = (access.engine().clone(), access.gate.clone());

@@ -10,14 +10,17 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch as latest};
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::warn;
 
 use super::proto::access::access_service_server::AccessService;
 use super::proto::access::*;
 use super::proto::common;
-use super::service::{Answer, Service, open};
+use super::service::{Answer, Service, open, reply};
 use super::{grants, status};
 use crate::engine::Engine;
 use crate::gate::{Encoded, Gate};
+use crate::model::name::shortened;
+use crate::telemetry;
 
 /// Answers from what `service` answers from.
 #[derive(Debug)]
@@ -87,6 +90,19 @@ impl AccessService for Access {
         request: Request<ListAuditEventsRequest>,
     ) -> Result<Response<BoxStream<ListAuditEventsResponse>>, Status> {
         audit::list(self, request).await
+    }
+
+    async fn set_log_level(
+        &self,
+        request: Request<SetLogLevelRequest>,
+    ) -> Answer<SetLogLevelResponse> {
+        let (caller, SetLogLevelRequest { level }) = open(request)?;
+        let before = telemetry::set_log_level(&level, |before| {
+            let user = shortened(caller.user());
+            warn!(user, before, level, "the log level is changed");
+        });
+        let before = before.map_err(|e| status::invalid(format!("level: {e}")))?;
+        reply(&caller, SetLogLevelResponse { before })
     }
 
     async fn transact(&self, request: Request<TransactRequest>) -> Answer<TransactResponse> {

@@ -16,7 +16,7 @@ use crate::rpc::proto::access::watch_changes_request::Request as Asked;
 use crate::rpc::proto::access::watch_changes_response::Answer;
 use crate::rpc::proto::access::*;
 use crate::rpc::status;
-use crate::telemetry;
+use crate::telemetry::{self, Shed};
 
 /// The method, for which a stream must be admitted as long as it goes on.
 const WATCH_CHANGES: &str = "/milvus_rbac.v1.AccessService/WatchChanges";
@@ -38,11 +38,9 @@ pub(super) async fn watch_changes(
     let (_, extensions, requests) = request.into_parts();
     let identity = extensions.get::<Identity>().cloned().ok_or_else(status::unguarded)?;
     let leaving = extensions.get::<Leaving>().cloned().ok_or_else(status::unguarded)?;
-    let place = access
-        .places
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| status::overloaded("too many follow this instance, try again later"))?;
+    let place = access.places.clone().try_acquire_owned().map_err(|_| {
+        status::overloaded(Shed::Followers, "too many follow this instance, try again later")
+    })?;
     let (answers, taken) = mpsc::channel(QUEUE);
     let (engine, gate) = (access.engine().clone(), access.gate.clone());
     let telling = Telling { engine, gate, identity, requests, answers };

@@ -295,7 +295,7 @@ async fn audit_only_records_and_forwards() {
     let metrics = admin(&w.server, "/metrics").await.1;
     for (outcome, count) in [("would be denied", 4), ("would be unauthenticated", 2), ("denied", 1)]
     {
-        let line = format!("milvus_rbac_refusals_total{{outcome=\"{outcome}\"}} {count}");
+        let line = format!("milvus_rbac_decisions_total{{outcome=\"{outcome}\"}} {count}");
         assert!(metrics.contains(&line), "{line}: {metrics}");
     }
     assert!(metrics.contains("milvus_rbac_audit_only 1"), "{metrics}");

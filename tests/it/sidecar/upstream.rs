@@ -23,12 +23,12 @@ use crate::rpc::raw::frame;
 
 /// A call as it came in.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
     /// The body, frame and all; empty where a test reads it.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl Call {
@@ -37,11 +37,11 @@ impl Call {
         !self.headers.contains_key("user-agent")
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    pub(super) fn message<M: Message + Default>(&self) -> M {
+    pub(crate) fn message<M: Message + Default>(&self) -> M {
         M::decode(self.body.get(5..).unwrap()).unwrap()
     }
 }
@@ -49,12 +49,12 @@ impl Call {
 /// What comes back. Without trailers the status is in the headers, as gRPC has it for refusals.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reply {
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) trailers: Option<HeaderMap>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
-pub(super) fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+pub(crate) fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&'static str, &str)| {
         (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
     };
@@ -68,12 +68,12 @@ impl Reply {
         Self { headers: HeaderMap::new(), body: frame(message), trailers }
     }
 
-    pub(super) fn message(message: &impl Message) -> Self {
+    pub(crate) fn message(message: &impl Message) -> Self {
         Self::ok(&message.encode_to_vec())
     }
 
     /// A refusal, in the headers.
-    pub(super) fn status(code: &str) -> Self {
+    pub(crate) fn status(code: &str) -> Self {
         Self { headers: headers(&[("grpc-status", code)]), ..Self::default() }
     }
 
@@ -100,7 +100,7 @@ struct Shared {
 
 /// It goes down when it is dropped.
 pub(crate) struct Upstream {
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
     task: AbortHandle,
 }
@@ -117,7 +117,7 @@ impl Upstream {
     }
 
     /// Every call is answered with an empty message until a test says otherwise.
-    pub(super) async fn at(address: SocketAddr) -> Self {
+    pub(crate) async fn at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::<Shared>::default();
@@ -143,7 +143,7 @@ impl Upstream {
     }
 
     /// Answers `method` by what comes in.
-    pub(super) fn answers(
+    pub(crate) fn answers(
         &self,
         method: &str,
         reply: impl Fn(&Call) -> Reply + Send + Sync + 'static,
@@ -168,7 +168,7 @@ impl Upstream {
     }
 
     /// What clients' calls brought here since this was last asked.
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         let mut calls = self.shared.calls.lock().unwrap();
         let (own, forwarded) = calls.drain(..).partition(Call::is_own);
         *calls = own;
@@ -177,14 +177,14 @@ impl Upstream {
 
     /// The one call that came here since this was last asked.
     #[track_caller]
-    pub(super) fn call(&self) -> Call {
+    pub(crate) fn call(&self) -> Call {
         let mut calls = self.calls();
         assert_eq!(calls.len(), 1, "{calls:?}");
         calls.remove(0)
     }
 
     /// How often the gate itself asked that.
-    pub(super) fn lookups(&self, method: &str) -> usize {
+    pub(crate) fn lookups(&self, method: &str) -> usize {
         let calls = self.shared.calls.lock().unwrap();
         calls.iter().filter(|call| call.is_own() && call.method == method).count()
     }
