@@ -52,10 +52,10 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
         None if path.starts_with(REFLECTION) => ("Reflection", REFLECTION),
         None => (UNKNOWN, UNKNOWN),
     };
-    let call = Call::begin(Protocol::Grpc, path, request.headers());
+    let call = Call::begin(Protocol::Grpc, path, request.headers(), request.extensions());
     let mut response = call.clone().on(gate.answered(method, path, request, services)).await;
     let refused = Status::from_header_map(response.headers()).map(|status| status.code());
-    // Strangers need not know how much happens here. Defended by `tests/it/rpc/revisions.rs`.
+    // Strangers need not know how much happens here. Defended by `tests/it/rpc/hostile_messages.rs`.
     let stranger = refused == Some(Code::Unauthenticated) || [HEALTH, UNKNOWN].contains(&path);
     if !stranger && !response.headers().contains_key(status::REVISION) {
         response.headers_mut().insert(status::REVISION, HeaderValue::from(gate.revision()));

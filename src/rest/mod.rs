@@ -103,7 +103,8 @@ impl Rest {
             return Refusal::not_found().into_response();
         }
         let told = Told::default();
-        let call = telemetry::Call::begin(Protocol::Rest, route.path(), &parts.headers);
+        let (headers, extensions) = (&parts.headers, &parts.extensions);
+        let call = telemetry::Call::begin(Protocol::Rest, route.path(), headers, extensions);
         let answered = match timeout(&parts.headers) {
             Some(limit) => {
                 let serve = call.clone().on(self.serve(&route, parts, body, &told));

@@ -1,8 +1,10 @@
 //! The call that is being answered: what its lines in the log say of it, and its span.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderValue};
+use axum::extract::ConnectInfo;
+use http::{Extensions, HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use super::metrics::{Decision, Protocol};
@@ -25,6 +27,7 @@ const LONGEST: usize = 128;
 #[derive(Debug)]
 pub struct Call {
     request_id: Option<HeaderValue>,
+    from: Option<SocketAddr>,
     known: Mutex<Known>,
     span: Option<Span>,
 }
@@ -44,6 +47,9 @@ pub(super) struct Told {
     pub(super) user: String,
     /// On which it was decided; 0 before.
     pub(super) revision: Revision,
+    /// The other end of the connection: who guesses passwords must be found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) from: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) trace_id: Option<String>,
 }
@@ -58,11 +64,17 @@ pub enum Ended {
 }
 
 impl Call {
-    /// A call has come in with these headers, at `path`, which no client has made up.
-    pub fn begin(protocol: Protocol, path: &'static str, headers: &HeaderMap) -> Arc<Self> {
+    /// A call has come in with these headers and extensions, at `path`, which no client has made up.
+    pub fn begin(
+        protocol: Protocol,
+        path: &'static str,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Arc<Self> {
+        let from = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| *from);
         let request_id = REQUEST_IDS.iter().find_map(|name| headers.get(*name).cloned());
         let span = traces::begin(protocol, path, headers);
-        Arc::new(Self { request_id, known: Mutex::default(), span })
+        Arc::new(Self { request_id, from, known: Mutex::default(), span })
     }
 
     /// The one that this task answers.
@@ -94,6 +106,7 @@ impl Call {
             request_id: self.request_id.as_ref().map(cleaned).unwrap_or_default(),
             user: shortened(&known.user),
             revision: known.revision,
+            from: self.from,
             trace_id: self.span.as_ref().map(Span::trace_id),
         }
     }

@@ -129,6 +129,9 @@ where
         if let Some(told) = Call::current().map(|call| call.told()) {
             let (request, user, revision) = (&told.request_id, &told.user, told.revision);
             write!(writer, " call{{request_id={request:?} user={user:?} revision={revision}")?;
+            if let Some(from) = told.from {
+                write!(writer, " from={from}")?;
+            }
             if let Some(trace) = told.trace_id {
                 write!(writer, " trace_id={trace}")?;
             }

@@ -287,3 +287,20 @@ async fn health_and_reflection() {
     }
     assert_eq!(anonymous.unary(check, frame(&[])).await.code, Code::Ok);
 }
+
+/// Whoever has not logged in is not told how much happens here.
+#[tokio::test]
+async fn strangers_are_told_no_revision() {
+    let w = world().await;
+    let told = async |client: Raw, path: &str| {
+        let answer = client.unary(path, frame(&[])).await;
+        answer.headers.contains_key("milvus-rbac-revision")
+    };
+    let list = format!("{SERVICE}ListCredUsers");
+    for path in
+        ["/grpc.health.v1.Health/Check", "/milvus.proto.milvus.MilvusService/No", "/x", &list]
+    {
+        assert!(!told(Raw::anonymous(&w.server).await, path).await, "{path}");
+    }
+    assert!(told(Raw::root(&w.server).await, &list).await);
+}

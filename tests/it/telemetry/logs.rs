@@ -58,6 +58,7 @@ async fn lines_for_machines_are_json_and_name_the_call() {
     with("bad\"2", "answered");
     let wrong = with("wrong-3", "login refused");
     assert_eq!((&wrong["call"]["user"], &wrong["fields"]["user"]), (&"".into(), &"u1".into()));
+    assert!(wrong["call"]["from"].as_str().unwrap().starts_with("127.0.0.1:"), "{wrong}");
     assert_eq!(about(&"x".repeat(128)).len(), 1, "{text}");
     // What concerns no call names none.
     let started = lines.iter().find(|line| says(line, "starting")).unwrap();
@@ -84,6 +85,7 @@ async fn lines_for_people_stay_lines() {
     }
     let line = |part: &str| text.lines().find(|line| line.contains(part)).unwrap();
     assert!(line("evil").contains("login refused"), "{text}");
+    assert!(line("evil").contains(" from=127.0.0.1:"), "{text}");
     let denied = line("decision=\"denied\"");
     let call = denied.split_once(" call{").unwrap().1;
     assert!(call.starts_with("request_id=\"bad\\\"2\" user=\"u1\" revision="), "{denied}");
