@@ -36,7 +36,7 @@ use crate::rpc::proto::service::client_telemetry_service_server::{
     ClientTelemetryServiceServer, SERVICE_NAME as TELEMETRY,
 };
 use crate::rpc::proto::service::milvus_service_server::{MilvusServiceServer, SERVICE_NAME};
-use crate::rpc::{Access, Behind, DESCRIPTORS, HealthService, Service};
+use crate::rpc::{Access, Behind, DESCRIPTORS, HealthService, Service, health};
 use crate::storage::Store;
 use crate::storage::etcd::EtcdStore;
 use crate::storage::follow::{FollowStore, Target};
@@ -92,7 +92,9 @@ pub async fn run(mut config: Config) -> Result<(), String> {
     let (admin_routes, admin_routed) = watch::channel(admin::loading(metrics.clone()));
     let admin_address = admin.as_ref().map(Port::address).transpose().map_err(|e| e.to_string())?;
     let admin = admin.map(|port| {
-        let app = admin_router(Routes::new(health.clone().into_server()), admin_routed);
+        // With places of its own: those who watch the data port do not keep the orchestrator out.
+        let health = HealthService::new(is_ready.clone());
+        let app = admin_router(Routes::new(health.into_server()), admin_routed);
         let stay = Stay { phase: admin_phases, grace: ADMIN_GRACE, max_age: None };
         tokio::spawn(port.serve(app, stay))
     });
@@ -206,13 +208,15 @@ pub async fn run(mut config: Config) -> Result<(), String> {
     if !all_ended.unwrap_or(false) {
         warn!("connections were still open after {} s", GRACE.as_secs());
     }
-    if let Some(traces) = traces {
-        beside(move || traces.flush()).await?;
-    }
     let failed = engine.health() == Health::Stopped;
-    tokio::time::timeout(GRACE, end(engine, writer)).await.unwrap_or_else(|_| {
+    let closed = tokio::time::timeout(GRACE, end(engine, writer)).await.unwrap_or_else(|_| {
         Err(format!("the store has not answered for {} s; it was not closed", GRACE.as_secs()))
-    })?;
+    });
+    if let Some(traces) = traces {
+        // What is lost of them is told in the log.
+        let _ = beside(move || traces.flush()).await;
+    }
+    closed?;
     admin_phase.send_replace(Phase::Stopping);
     if let Some(admin) = admin {
         let _ = admin.await;
@@ -314,9 +318,16 @@ fn data_router(routes: Routes, gate: Arc<Gate>, rest: Router) -> Router {
 fn admin_router(health: Routes, told: watch::Receiver<Router>) -> Router {
     let grpc = health.into_axum_router();
     Router::new().fallback_service(tower::service_fn(move |request: axum::extract::Request| {
-        let health = is_grpc(request.headers());
-        let mut routes = if health { grpc.clone() } else { told.borrow().clone() };
-        async move { tower::Service::call(&mut routes, request).await }
+        let (mut grpc, mut told) = (grpc.clone(), told.borrow().clone());
+        async move {
+            if !is_grpc(request.headers()) {
+                return tower::Service::call(&mut told, request).await;
+            }
+            match health::whole(request).await {
+                Ok(request) => tower::Service::call(&mut grpc, request).await,
+                Err(refusal) => Ok(refusal.into_http()),
+            }
+        }
     }))
 }
 

@@ -13,6 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -140,7 +141,8 @@ async fn attend(
     let Some(Begun { line, version, shown }) = said else { return };
     let (leave, leaving) = watch::channel(false);
     let certified = shown.as_ref().and_then(|shown| shown.certified.clone());
-    let from = From { peer, certified, leaving };
+    let trusted = Arc::new(AtomicBool::new(true));
+    let from = From { peer, certified, trusted: trusted.clone(), leaving };
     let mut connection = pin!(connection(line, version, &stay, &seat, from, app));
     let mut going = pin!(async {
         tokio::select! {
@@ -166,6 +168,7 @@ async fn attend(
             }
             why = &mut distrusted => {
                 debug!(why, "a client's certificate counts no more");
+                trusted.store(false, Ordering::Relaxed);
                 leave.send_replace(true);
                 connection.as_mut().graceful_shutdown();
                 break tokio::time::timeout(DISTRUST_TIME, connection).await.unwrap_or(Ok(()));
@@ -239,6 +242,8 @@ struct From {
     peer: Option<SocketAddr>,
     /// Whom the client's certificate names, where that counts.
     certified: Option<Certified>,
+    /// Whether what the client has shown counts still.
+    trusted: Arc<AtomicBool>,
     leaving: watch::Receiver<bool>,
 }
 
@@ -247,7 +252,13 @@ impl From {
     fn note<B>(&self, mut request: Request<B>) -> Request<B> {
         request.extensions_mut().insert(Leaving(self.leaving.clone()));
         self.peer.map(|peer| request.extensions_mut().insert(ConnectInfo(peer)));
-        self.certified.clone().map(|user| request.extensions_mut().insert(user));
+        if self.trusted.load(Ordering::Relaxed) {
+            self.certified.clone().map(|user| request.extensions_mut().insert(user));
+        } else {
+            // Calls that run may end, and none begins.
+            let nobody = Certified(Err("the client certificate counts no more"));
+            request.extensions_mut().insert(nobody);
+        }
         request
     }
 }

@@ -12,7 +12,7 @@ use prost::Message;
 use tonic::{Code, Status};
 
 use super::connections::Content;
-use super::forward::{Answer, Credentials};
+use super::forward::{Answer, Credentials, OfOurOwn};
 use super::frame::Frame;
 use super::{REVISION_WAIT, Upstream, filter, rest};
 use crate::engine::{Engine, Missed, Snapshot};
@@ -64,6 +64,7 @@ impl Center {
         origin: &Origin,
     ) -> Result<(), Status> {
         let mut parts = rest::head(MOVE_GRANTS, self.login.as_ref())?;
+        parts.extensions.insert(OfOurOwn);
         // By this login, but it is not the one who has dropped or renamed the collection.
         let peer = format!("{} from {}", origin.user, origin.peer);
         let origin = Origin { peer, ..origin.clone() };

@@ -26,7 +26,7 @@ use super::{
     deadline, fate, filter, frame, not_served, origin, peek, unknown,
 };
 use crate::model::visibility::Visible;
-use crate::rpc::status;
+use crate::rpc::{health, status};
 use crate::telemetry::{self, Call, Decision, Protocol};
 use crate::tls::subject::Certified;
 
@@ -54,10 +54,10 @@ pub async fn guard(gate: &Gate, services: Router, request: Request) -> Response 
     };
     let call = Call::begin(Protocol::Grpc, path, request.headers(), request.extensions());
     let mut response = call.clone().on(gate.answered(method, path, request, services)).await;
-    let refused = Status::from_header_map(response.headers()).map(|status| status.code());
     // Strangers need not know how much happens here. Defended by `tests/it/rpc/hostile_messages.rs`.
-    let stranger = refused == Some(Code::Unauthenticated) || [HEALTH, UNKNOWN].contains(&path);
-    if !stranger && !response.headers().contains_key(status::REVISION) {
+    if !call.is_identified() {
+        response.headers_mut().remove(status::REVISION);
+    } else if !response.headers().contains_key(status::REVISION) {
         response.headers_mut().insert(status::REVISION, HeaderValue::from(gate.revision()));
     }
     counted(name, started.elapsed(), call, response)
@@ -86,8 +86,11 @@ impl Gate {
                     Err(refusal) => refusal.into_http(),
                 }
             }
-            // Whoever asks is told; the service bounds what that costs.
-            HEALTH => answer(services, request).await,
+            // Whoever asks is told.
+            HEALTH => match health::whole(request).await {
+                Ok(request) => answer(services, request).await,
+                Err(refusal) => refusal.into_http(),
+            },
             REFLECTION => {
                 // Its streams are short questions about the protos; they need an identity and no
                 // more.

@@ -322,7 +322,8 @@ impl Gate {
     ) -> Result<Caller, Status> {
         let method = methods::find(path).ok_or_else(|| unknown(path))?;
         let database = connection_database(database)?;
-        if matches!(identity.proof, Proof::Certificate) && self.wants_login(method) {
+        let heeded = !self.options.audit_only || !self.forwards(method);
+        if matches!(identity.proof, Proof::Certificate) && self.wants_login(method) && heeded {
             return Err(status::unauthenticated(
                 "a client certificate alone is not enough for this call: whoever answers it is shown \
                  the caller's own login, so send that too",

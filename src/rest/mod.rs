@@ -117,7 +117,7 @@ impl Rest {
             Ok(Err(refusal)) => route.refuse(refusal),
             Err(_) => route.refuse(Refusal::timeout()),
         };
-        let known = response.status() != StatusCode::UNAUTHORIZED;
+        let known = call.is_identified();
         let headers = response.headers_mut();
         // Strangers need not know how much happens here.
         if known {

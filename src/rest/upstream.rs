@@ -37,6 +37,8 @@ pub struct RestUpstream {
     authority: Authority,
     scheme: Scheme,
     credentials: Credentials,
+    /// Whether this instance itself shows a certificate there.
+    certified: bool,
     /// Calls that may still be sent: each takes a connection.
     places: Semaphore,
 }
@@ -45,13 +47,14 @@ impl RestUpstream {
     /// The upstream at `authority`, `HOST:PORT`.
     pub fn new(authority: Authority, tls: Option<TlsFiles>, credentials: Credentials) -> Self {
         let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let certified = tls.as_ref().is_some_and(|tls| tls.own.is_some());
         let connector = Connector { authority: authority.clone(), tls };
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
             .build(connector);
-        Self { client, authority, scheme, credentials, places: Semaphore::new(CALLS) }
+        Self { client, authority, scheme, credentials, certified, places: Semaphore::new(CALLS) }
     }
 
     /// Sends a call on that was allowed for `database`. What the client said about that in its
@@ -80,8 +83,14 @@ impl RestUpstream {
         let name = HeaderValue::from_bytes(database.as_bytes())
             .map_err(|_| status::malformed(&"dbName is not the name of a database"))?;
         carried.insert("db-name", name);
-        if let Some(login) = self.credentials.over_rest(headers.get(AUTHORIZATION)) {
-            carried.insert(AUTHORIZATION, login.clone());
+        match self.credentials.over_rest(headers.get(AUTHORIZATION)) {
+            Some(login) => drop(carried.insert(AUTHORIZATION, login.clone())),
+            // INVARIANT: our own certificate does not speak for a caller without a login. Defended by
+            // `tests/it/tls/upstream.rs`.
+            None if self.certified && matches!(self.credentials, Credentials::Passthrough) => {
+                return Err(status::unauthenticated("missing authorization in header"));
+            }
+            None => {}
         }
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(self.scheme.clone());

@@ -1,7 +1,9 @@
 //! gRPC's own health service, for probes and balancers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Body;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
@@ -21,10 +23,27 @@ use crate::telemetry::Shed;
 const SERVICES: [&str; 4] = ["", MILVUS, TELEMETRY, ACCESS];
 /// Whether the process runs: true wherever it is told.
 const LIVENESS: &str = "liveness";
-/// The longest request that is read.
+/// The longest request that is read, and how long it may take to arrive.
 const MAX_REQUEST: usize = 1 << 10;
+const ARRIVAL: Duration = Duration::from_secs(5);
 /// Streams that may watch at a time.
 const MAX_WATCHING: usize = 10_000;
+
+/// The request, once all of it is there.
+///
+/// INVARIANT: whoever does not end a request is not waited for: strangers may ask, and a call under way keeps the
+/// place of its connection. Defended by `tests/it/lifecycle/probes.rs`.
+///
+/// # Errors
+/// It is longer than those that are read, breaks off, or takes too long.
+pub async fn whole(request: http::Request<Body>) -> Result<http::Request<Body>, Status> {
+    let (parts, body) = request.into_parts();
+    let read = axum::body::to_bytes(body, MAX_REQUEST);
+    let late = |_| Status::deadline_exceeded("the request has not arrived in time");
+    let body = tokio::time::timeout(ARRIVAL, read).await.map_err(late)?;
+    let odd = |_| Status::invalid_argument("the request is too long, or broke off");
+    Ok(http::Request::from_parts(parts, Body::from(body.map_err(odd)?)))
+}
 
 /// Tells whether this instance is ready, to whoever asks.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ pub mod codec;
 mod databases;
 mod grants;
 mod groups;
-mod health;
+pub mod health;
 mod reports;
 mod roles;
 mod service;

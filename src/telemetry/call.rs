@@ -35,6 +35,7 @@ pub struct Call {
 #[derive(Debug, Default)]
 struct Known {
     user: String,
+    identified: bool,
     revision: Revision,
     decision: Option<Decision>,
 }
@@ -92,11 +93,16 @@ impl Call {
         CURRENT.sync_scope(self.clone(), work)
     }
 
+    /// Whether it is known who makes it.
+    pub fn is_identified(&self) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).identified
+    }
+
     /// It is over.
     pub fn end(&self, ended: Ended) {
         let Some(span) = &self.span else { return };
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { user, revision, decision } = &*known;
+        let Known { user, revision, decision, .. } = &*known;
         span.end_call(user, *revision, decision.map(Decision::as_str), ended);
     }
 
@@ -120,7 +126,7 @@ fn know(what: impl FnOnce(&mut Known)) {
 
 /// It is known who makes the call that this task answers.
 pub fn identified(user: &str) {
-    know(|known| user.clone_into(&mut known.user));
+    know(|known| (known.user, known.identified) = (user.to_owned(), true));
 }
 
 /// The call that this task answers was decided, on the state of that revision.

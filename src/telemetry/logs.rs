@@ -94,7 +94,8 @@ fn filter(level: &str) -> Result<EnvFilter, String> {
             "`{level}` is none of error, warn, info, debug, trace, off, nor a filter"
         ));
     }
-    EnvFilter::try_new(level).map_err(|e| e.to_string())
+    // Values are compared as they are: a pattern could be made to take any time and memory.
+    EnvFilter::builder().with_regex(false).parse(level).map_err(|e| e.to_string())
 }
 
 /// Lines for people. What concerns a call says so at their end.

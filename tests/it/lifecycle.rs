@@ -5,6 +5,7 @@
 mod age;
 mod drain;
 pub(crate) mod loading;
+mod probes;
 
 use std::io::{Read, Write};
 use std::process::{Output, Stdio};

@@ -78,7 +78,13 @@ fn parse(answer: &str) -> Answer {
 }
 
 /// One request with the given header lines.
-fn request(server: &Server, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+pub(crate) fn request(
+    server: &Server,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> Answer {
     let headers: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
     let length = body.len();
     parse(&send(

@@ -42,8 +42,9 @@ async fn a_certificate_stands_for_the_token() {
         assert!(code != 0 && err.contains(text), "{text}: {code} {err}");
     }
     let plain = [&ask[..], &["--uri", "http://127.0.0.1:1"]].concat();
-    for (flag, file) in [ca, cert, key] {
-        let (code, _, err) = run(&server, &plain, &[(flag, file)]);
+    for files in [&[ca][..], &[cert, key]] {
+        let (code, _, err) = run(&server, &plain, files);
+        let flag = files[0].0;
         assert!(code != 0 && err.contains(&format!("{flag} needs --uri https://")), "{err}");
     }
 }

@@ -8,8 +8,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 
 use super::*;
-use crate::rest::post;
 use crate::rest::upstream::Rest;
+use crate::rest::{post, request};
 use crate::rpc::raw::Raw;
 use crate::rpc::requests::create_database;
 
@@ -89,6 +89,17 @@ async fn calls_and_rest_go_on_over_tls() {
         crate::support::http_get(&format!("http://{}/readyz", server.admin)).0 == 200
     })
     .await;
+
+    // Its certificate is that of `root`, and speaks for nobody who calls.
+    let mut start = before(&url, &files);
+    start.args(["--upstream-rest", &rest_url, "--upstream-auth", "passthrough"]);
+    let open = Server::run(start.args(["--authorization", "off"]));
+    for (login, code) in [(&[][..], 1800), (&["Authorization: Bearer root:Milvus"], 0)] {
+        let answer = tokio::task::block_in_place(|| {
+            request(&open, "POST", "/v2/vectordb/collections/list", login, "{}")
+        });
+        assert_eq!(answer.json()["code"], code, "{answer:?}");
+    }
 
     // Its files may be replaced: those who connect anew show and trust what is there then.
     let (stranger, others) = (Certificates::new(), Certificates::new());

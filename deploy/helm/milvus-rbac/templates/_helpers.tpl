@@ -78,6 +78,7 @@ labels:
 {{- if and $v.tls.clientUser (not $v.tls.clientCa) }}{{ fail "tls.clientUser: needs tls.clientCa: true, or nobody would have to show a certificate" }}{{ end }}
 {{- if and $v.policy.document $v.policy.existingConfigMap }}{{ fail "policy: either document or existingConfigMap, not both" }}{{ end }}
 {{- if and $v.policy.prune (not (include "milvus-rbac.policy" .)) }}{{ fail "policy.prune: needs policy.document or policy.existingConfigMap" }}{{ end }}
+{{- if hasKey $v.podLabels "app.kubernetes.io/name" }}{{ fail "podLabels: app.kubernetes.io/name is what Services and policies select by" }}{{ end }}
 {{- if le (int $v.lifecycle.terminationGracePeriodSeconds) (add 10 $v.lifecycle.drainWait | int) }}{{ fail (printf "lifecycle.terminationGracePeriodSeconds: must be more than drainWait and the 10 s that running calls get: more than %d" (add 10 $v.lifecycle.drainWait)) }}{{ end }}
 {{- $ports := list 19530 9091 (int $v.milvus.port) (int $v.milvus.metricsPort) 19529 2379 2380 }}
 {{- if and (eq $v.mode "sidecar") (ne (len ($ports | uniq)) (len $ports)) }}{{ fail "milvus.port, milvus.metricsPort: 19530, 9091, 19529, 2379 and 2380 are taken in this pod, and they must differ" }}{{ end }}
@@ -146,6 +147,7 @@ arguments, so that a value is told in one way.
   {{- $_ := set $env "MILVUS_RBAC_OTLP_SAMPLE" $v.otlp.sample }}
 {{- end }}
 {{- range $name, $value := $v.env }}
+  {{- if has $name (list "MILVUS_RBAC_AUTHORIZATION" "MILVUS_RBAC_AUDIT_ONLY" "MILVUS_RBAC_DRAIN_WAIT") }}{{ fail (printf "env: %s changes what the notes and the probes rely on; see sidecar.auditOnly and lifecycle.drainWait" $name) }}{{ end }}
   {{- if hasKey $env $name }}{{ fail (printf "env: %s is set by the chart's other values" $name) }}{{ end }}
   {{- $_ := set $env $name $value }}
 {{- end }}
