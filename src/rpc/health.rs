@@ -39,9 +39,9 @@ const MAX_WATCHING: usize = 10_000;
 pub async fn whole(request: http::Request<Body>) -> Result<http::Request<Body>, Status> {
     let (parts, body) = request.into_parts();
     let read = axum::body::to_bytes(body, MAX_REQUEST);
-    let late = |_| Status::deadline_exceeded("the request has not arrived in time");
+    let late = |_| status::too_late("the request has not arrived in time".to_owned());
     let body = tokio::time::timeout(ARRIVAL, read).await.map_err(late)?;
-    let odd = |_| Status::invalid_argument("the request is too long, or broke off");
+    let odd = |e: axum::Error| status::malformed(&e);
     Ok(http::Request::from_parts(parts, Body::from(body.map_err(odd)?)))
 }
 
