@@ -138,11 +138,13 @@ impl Load {
     }
 }
 
-/// Whether the client itself gave the call up before it was on the wire: whoever knows HTTP/2 takes
-/// another connection then. tonic leaves that to its callers.
+/// Whether the client itself gave the call up before it was on the wire, or was told by GOAWAY that
+/// nobody has looked at it (RFC 9113, section 6.8): whoever knows HTTP/2 takes another connection then.
+/// tonic leaves that to its callers.
 pub(crate) fn was_never_sent(status: &Status) -> bool {
     let source = std::error::Error::source(status).map(|source| format!("{source:?}"));
-    source.is_some_and(|source| source.contains("hyper::Error(Canceled"))
+    let unseen = ["hyper::Error(Canceled", "GoAway(b\"\", NO_ERROR, Remote)"];
+    source.is_some_and(|source| unseen.iter().any(|how| source.contains(how)))
 }
 
 /// Calls; what was never sent, again.
