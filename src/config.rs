@@ -23,7 +23,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::life_cycle::LifeCycle;
 pub use self::reset::Reset;
 pub use self::sidecar::Behind;
-use self::sidecar::{SidecarFlags, authority};
+use self::sidecar::SidecarFlags;
 use crate::cli;
 use crate::engine::Sharing;
 use crate::gate::Options;
@@ -394,7 +394,7 @@ fn store_url(flag: &str, url: &str, reach: &store::StoreFlags) -> Result<StoreUr
         return etcd::target(flag, rest, scheme == "etcds", reach).map(StoreUrl::Etcd);
     }
     if let Some((scheme @ ("follow" | "follows"), center)) = url.split_once(':') {
-        let authority = authority(flag, &format!("http:{center}"));
+        let authority = crate::tls::address(flag, &format!("http:{center}"));
         let (authority, _) =
             authority.map_err(|_| format!("{flag}: `{url}` is not {scheme}://HOST:PORT"))?;
         let tls = reach.tls.files(scheme == "follows")?;

@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use http::Uri;
 use http::uri::Authority;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
@@ -115,6 +116,40 @@ fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, &'static str> {
 
 fn within(file: &Path, wrong: impl fmt::Display) -> String {
     format!("{}: {wrong}", file.display())
+}
+
+/// `HOST:PORT` of the URL that `flag` gave, and whether it has TLS.
+///
+/// # Errors
+/// It is none of these.
+pub fn address(flag: &str, url: &str) -> Result<(Authority, bool), String> {
+    let uri = url.parse::<Uri>().ok().filter(|uri| uri.path() == "/");
+    let secure = uri.as_ref().and_then(|uri| match uri.scheme_str() {
+        Some("http") => Some(false),
+        Some("https") => Some(true),
+        _ => None,
+    });
+    uri.and_then(|uri| uri.authority().cloned())
+        .filter(|authority| authority.port().is_some() && !authority.as_str().contains('@'))
+        .zip(secure)
+        .ok_or_else(|| format!("{flag}: `{url}` is not http://HOST:PORT or https://HOST:PORT"))
+}
+
+/// A certificate and its key, by the flags that begin with `prefix`; both or none.
+///
+/// # Errors
+/// One is there without the other.
+pub fn pair(
+    prefix: &str,
+    certificate: &Option<PathBuf>,
+    key: &Option<PathBuf>,
+) -> Result<Option<(PathBuf, PathBuf)>, String> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate.clone(), key.clone()))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(format!("{prefix}cert needs {prefix}key")),
+        (None, Some(_)) => Err(format!("{prefix}key needs {prefix}cert")),
+    }
 }
 
 /// Either kind of connection.

@@ -12,9 +12,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::output::tell;
-use super::server::{authority, reach, refused, tls};
+use super::server::{reach, refused, tls};
 use super::{Failure, Outcome};
-use crate::tls::TlsFiles;
+use crate::tls::{TlsFiles, address};
 
 /// Where the server beside this command has its admin port.
 const ADMIN_LISTEN: &str = "MILVUS_RBAC_ADMIN_LISTEN";
@@ -53,7 +53,7 @@ impl Health {
     }
 
     async fn ask(&self, uri: &str, limit: Duration) -> Result<(), Failure> {
-        let (authority, secure) = authority(uri)?;
+        let (authority, secure) = address("--uri", uri)?;
         let tls = tls(secure, TlsFiles { ca: self.ca.clone(), own: None })?;
         let channel = reach(&authority, tls, limit).await?;
         let asked = Request::new(HealthCheckRequest { service: self.service.clone() });

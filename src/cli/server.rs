@@ -6,7 +6,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use http::Uri;
 use http::uri::Authority;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
@@ -20,7 +19,7 @@ use crate::passwords::read_file;
 use crate::rpc::proto::access::access_service_client::AccessServiceClient;
 use crate::rpc::proto::common;
 use crate::rpc::proto::service::milvus_service_client::MilvusServiceClient;
-use crate::tls::{self, Tls, TlsFiles};
+use crate::tls::{self, Tls, TlsFiles, address, pair};
 
 /// How long a server may take to be reached.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -93,7 +92,7 @@ impl ServerFlags {
     /// # Errors
     /// The flags are no address and no login, or nobody answers there.
     pub(super) async fn connect(&self) -> Result<Server, Failure> {
-        let (authority, secure) = authority(&self.uri)?;
+        let (authority, secure) = address("--uri", &self.uri)?;
         let tls = tls(secure, self.files()?)?;
         let login = match self.token() {
             None => None,
@@ -110,12 +109,7 @@ impl ServerFlags {
     }
 
     fn files(&self) -> Result<TlsFiles, Failure> {
-        let own = match (&self.cert, &self.key) {
-            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
-            (None, None) => None,
-            (Some(_), None) => return Err("--cert needs --key".to_owned()),
-            (None, Some(_)) => return Err("--key needs --cert".to_owned()),
-        };
+        let own = pair("--", &self.cert, &self.key)?;
         Ok(TlsFiles { ca: self.ca.clone(), own })
     }
 
@@ -127,24 +121,6 @@ impl ServerFlags {
     fn token(&self) -> Option<&str> {
         self.token.as_deref().or(self.token_file.as_deref())
     }
-}
-
-/// Where `uri` is, and whether with TLS.
-///
-/// # Errors
-/// It is no address.
-pub(super) fn authority(uri: &str) -> Result<(Authority, bool), Failure> {
-    let parsed = uri.parse::<Uri>().ok().filter(|uri| uri.path() == "/");
-    let secure = parsed.as_ref().and_then(|uri| match uri.scheme_str() {
-        Some("http") => Some(false),
-        Some("https") => Some(true),
-        _ => None,
-    });
-    parsed
-        .and_then(|uri| uri.authority().cloned())
-        .filter(|authority| authority.port().is_some() && !authority.as_str().contains('@'))
-        .zip(secure)
-        .ok_or_else(|| format!("--uri: `{uri}` is not http://HOST:PORT or https://HOST:PORT"))
 }
 
 /// Whom to trust and what to show, where the server is asked over TLS.

@@ -2,14 +2,13 @@
 
 use std::fs;
 
-use axum::http::Uri;
 use axum::http::uri::Authority;
 use clap::Args;
 
 use super::Switch;
 use super::tls::UpstreamTlsFlags;
 use crate::gate::Credentials;
-use crate::tls::TlsFiles;
+use crate::tls::{TlsFiles, address};
 
 /// The flags of the sidecar.
 #[derive(Debug, Args)]
@@ -59,7 +58,7 @@ pub struct Behind {
 impl SidecarFlags {
     pub(super) fn behind(&self) -> Result<Option<Behind>, String> {
         let authority = |flag: &str, url: &Option<String>| {
-            url.as_ref().map(|url| authority(flag, url)).transpose()
+            url.as_ref().map(|url| address(flag, url)).transpose()
         };
         let rest = authority("--upstream-rest", &self.upstream_rest)?;
         let upstream = authority("--upstream", &self.upstream)?;
@@ -77,20 +76,6 @@ impl SidecarFlags {
         let credentials = credentials(&self.upstream_auth)?;
         Ok(Some(Behind { authority: upstream, tls, credentials, rest: rest.map(reached) }))
     }
-}
-
-/// `HOST:PORT` of a URL, and whether it has TLS.
-pub(super) fn authority(flag: &str, url: &str) -> Result<(Authority, bool), String> {
-    let uri = url.parse::<Uri>().ok().filter(|uri| uri.path() == "/");
-    let secure = uri.as_ref().and_then(|uri| match uri.scheme_str() {
-        Some("http") => Some(false),
-        Some("https") => Some(true),
-        _ => None,
-    });
-    uri.and_then(|uri| uri.authority().cloned())
-        .filter(|authority| authority.port().is_some() && !authority.as_str().contains('@'))
-        .zip(secure)
-        .ok_or_else(|| format!("{flag}: `{url}` is not http://HOST:PORT or https://HOST:PORT"))
 }
 
 fn credentials(how: &str) -> Result<Credentials, String> {

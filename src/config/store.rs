@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::tls::pair;
 use crate::storage::Login;
-use crate::tls::TlsFiles;
+use crate::tls::{TlsFiles, pair};
 
 /// The flags of a store elsewhere.
 #[derive(Debug, Default, Clone, Args)]
@@ -86,7 +85,7 @@ impl TlsFlags {
         if !secure {
             return self.refuse().map(|()| None);
         }
-        let own = pair("--store", &self.store_cert, &self.store_key)?;
+        let own = pair("--store-", &self.store_cert, &self.store_key)?;
         let files = TlsFiles { ca: self.store_ca.clone(), own };
         files.read()?;
         Ok(Some(files))

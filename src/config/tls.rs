@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::tls::TlsFiles;
 use crate::tls::server::{ServerFiles, ServerTls};
 use crate::tls::subject::NamedBy;
+use crate::tls::{TlsFiles, pair};
 
 /// The flags of a data port with TLS.
 #[derive(Debug, Args)]
@@ -36,25 +36,11 @@ impl ServerTlsFlags {
         if self.tls_client_ca.is_some() && self.tls_cert.is_none() {
             return Err("--tls-client-ca needs --tls-cert".to_owned());
         }
-        let Some((certificate, key)) = pair("--tls", &self.tls_cert, &self.tls_key)? else {
+        let Some((certificate, key)) = pair("--tls-", &self.tls_cert, &self.tls_key)? else {
             return Ok(None);
         };
         let (client_ca, client_user) = (self.tls_client_ca, self.tls_client_user);
         ServerFiles { certificate, key, client_ca, client_user }.open().map(Some)
-    }
-}
-
-/// A certificate and its key, by the flags that begin with `prefix`; both or none.
-pub(super) fn pair(
-    prefix: &str,
-    certificate: &Option<PathBuf>,
-    key: &Option<PathBuf>,
-) -> Result<Option<(PathBuf, PathBuf)>, String> {
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some((certificate.clone(), key.clone()))),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(format!("{prefix}-cert needs {prefix}-key")),
-        (None, Some(_)) => Err(format!("{prefix}-key needs {prefix}-cert")),
     }
 }
 
@@ -90,7 +76,7 @@ impl UpstreamTlsFlags {
                 None => Ok(None),
             };
         }
-        let own = pair("--upstream", &self.upstream_cert, &self.upstream_key)?;
+        let own = pair("--upstream-", &self.upstream_cert, &self.upstream_key)?;
         let files = TlsFiles { ca: self.upstream_ca.clone(), own };
         files.read().map_err(|e| format!("--upstream-ca, --upstream-cert, --upstream-key: {e}"))?;
         Ok(Some(files))
